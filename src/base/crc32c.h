@@ -11,5 +11,7 @@
 #include <stdint.h>
 
 uint32_t crc32c(uint32_t crc, const void *data, size_t len);
+/* The table version, on every machine: what crc32c is tested against. */
+uint32_t crc32c_portable(uint32_t crc, const void *data, size_t len);
 
 #endif

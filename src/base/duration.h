@@ -16,12 +16,13 @@
 #include "base/str.h"
 
 /* Texts as Prometheus': `not a valid duration string: "x"`, `unknown unit "x" in duration "1x"`,
- * `duration out of range`, `empty duration string` (the whole text is in err->detail, msg is "duration"). */
+ * `duration out of range`, `empty duration string` (the whole text is in err->detail, msg is
+ * "duration"). */
 CHECK_RESULT enum err_code duration_parse(struct str s, int64_t *out_ms, struct err *err);
 
 #define DURATION_TEXT_SIZE 64
-/* Canonical text: "1h30m", "0s"; y and w only when the value is an exact multiple. ms >= 0; a negative value gets
- * a leading '-'. Returns the length (not NUL-terminated). */
+/* Canonical text: "1h30m", "0s"; y and w only when the value is an exact multiple. ms >= 0; a
+ * negative value gets a leading '-'. Returns the length (not NUL-terminated). */
 uint64_t duration_format(int64_t ms, char *out);
 
 #endif

@@ -17,17 +17,17 @@
 
 enum err_code {
     ERR_OK = 0,
-    ERR_NOMEM,       /* memory budget or allocator exhausted; retry later */
-    ERR_LIMIT,       /* a configured limit was hit; retrying the same input cannot help */
-    ERR_INVALID,     /* input violates its grammar or contract */
-    ERR_CORRUPT,     /* bytes we wrote ourselves fail their checks */
-    ERR_IO,          /* disk or network failed; os_errno says how */
+    ERR_NOMEM,   /* memory budget or allocator exhausted; retry later */
+    ERR_LIMIT,   /* a configured limit was hit; retrying the same input cannot help */
+    ERR_INVALID, /* input violates its grammar or contract */
+    ERR_CORRUPT, /* bytes we wrote ourselves fail their checks */
+    ERR_IO,      /* disk or network failed; os_errno says how */
     ERR_NOTFOUND,
-    ERR_CONFLICT,    /* out-of-order, duplicate, precondition failed */
-    ERR_BUSY,        /* queue full, load shed; HTTP 429/503, gRPC UNAVAILABLE */
+    ERR_CONFLICT, /* out-of-order, duplicate, precondition failed */
+    ERR_BUSY,     /* queue full, load shed; HTTP 429/503, gRPC UNAVAILABLE */
     ERR_TIMEOUT,
     ERR_CANCELLED,
-    ERR_DENIED,      /* authentication, authorisation, sandbox */
+    ERR_DENIED, /* authentication, authorisation, sandbox */
     ERR_UNSUPPORTED,
     ERR_CODE_COUNT
 };
@@ -47,8 +47,9 @@ struct err {
 /* Fill *err (may be NULL) and return `code`, so that failing is one line:
  * return err_set(err, ERR_LIMIT, "too many labels"); */
 enum err_code err_set(struct err *err, enum err_code code, const char *msg);
-__attribute__((format(printf, 4, 5))) enum err_code
-err_setf(struct err *err, enum err_code code, const char *msg, const char *detail_fmt, ...);
+__attribute__((format(printf, 4, 5))) enum err_code err_setf(struct err *err, enum err_code code,
+                                                             const char *msg,
+                                                             const char *detail_fmt, ...);
 /* Map EAGAIN, ENOMEM, ENOSPC, ... to a code and keep the number. */
 enum err_code err_set_os(struct err *err, int os_errno, const char *msg);
 /* "ERR_LIMIT" and so on; never NULL. */

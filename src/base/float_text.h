@@ -3,8 +3,8 @@
  * float_text - doubles as text: the shortest decimal that reads back bit-identical, and the way
  * back. Independent of the locale.
  *
- * Algorithm  Printing: Ryu (Adams 2018) or Grisu with exact fallback; parsing: Clinger fast path
- *            plus Eisel-Lemire (2021) with exact fallback. Both are checked against strtod.
+ * Algorithm  Printing: Schubfach (Giulietti 2020), float_format.c. Parsing: Clinger 1990,
+ *            Eisel-Lemire (2021), exact big integers, float_parse.c. Both are checked against libc.
  */
 #ifndef PHAROS_BASE_FLOAT_TEXT_H
 #define PHAROS_BASE_FLOAT_TEXT_H
@@ -17,11 +17,15 @@
 /* Longest output of the functions below, including plain notation of 1e308 and 5e-324. */
 #define FLOAT_TEXT_SIZE 352
 
+/* The NaN that float_parse gives, whatever sign the text has: Prometheus' "normal" NaN. The
+ * staleness marker is another one and never comes out of a text. */
+#define FLOAT_NAN_BITS 0x7FF8000000000001u
+
 enum float_style {
     FLOAT_SHORTEST, /* Prometheus sample: plain if 1e-6 <= |v| < 1e21 or 0, else "1e+21", "1e-07" */
     FLOAT_PLAIN,    /* never an exponent: "1000000000000000000000" (Go 'f', -1) */
-    FLOAT_GO_G,     /* Go 'g', -1: exponent if exp < -4 || exp >= 21 (shortest digits) */
-    FLOAT_OM,       /* OpenMetrics: FLOAT_GO_G, but integral values end in ".0" ("1.0", "1e+21") */
+    FLOAT_GO_G,     /* Go 'g', -1, also %v: exponent if exp < -4 || exp >= 6 ("1e+06", "0.0001") */
+    FLOAT_OM,       /* OpenMetrics: FLOAT_GO_G, but integral values end in ".0" ("1.0", "1e+06") */
     FLOAT_GO_E      /* Go 'e', -1: always an exponent of two or more digits: "1e+00" */
 };
 

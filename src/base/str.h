@@ -25,7 +25,10 @@ struct bytes {
 
 #define STR(lit) ((struct str){ "" lit, sizeof(lit) - 1 })
 /* The same for static initialisers. */
-#define STR_INIT(lit) { "" lit, sizeof(lit) - 1 }
+#define STR_INIT(lit)                                                                              \
+    {                                                                                              \
+        "" lit, sizeof(lit) - 1                                                                    \
+    }
 #define STR_FMT "%.*s"
 #define STR_ARG(s) (int)((s).len > 4096 ? 4096 : (s).len), ((s).ptr ? (s).ptr : "")
 
@@ -70,6 +73,9 @@ bool str_split(struct str *rest, char sep, struct str *out_part);
 bool str_is_utf8(struct str s);
 /* Copy as NUL-terminated text into out[size], truncating. Returns out. */
 char *str_z(struct str s, char *out, size_t size);
+/* Copy as a double-quoted NUL-terminated literal the way Go's %q prints it ("a\"b\n\x80"), cut with
+ * "..." before the closing quote when it does not fit; size >= 8. Returns out. */
+char *str_quote(struct str s, char *out, size_t size);
 /* Whole text as a decimal number without sign or blanks; false when not, or over uint64. */
 bool str_to_u64(struct str s, uint64_t *out);
 /* The same with an optional sign, over int64. */

@@ -14,10 +14,10 @@
 
 struct civil_time {
     int64_t year;
-    int month, day;        /* 1..12, 1..31 */
+    int month, day; /* 1..12, 1..31 */
     int hour, minute, second;
-    int weekday;           /* 0 = Sunday */
-    int yearday;           /* 1..366 */
+    int weekday; /* 0 = Sunday */
+    int yearday; /* 1..366 */
     int days_in_month;
 };
 
