@@ -21,7 +21,7 @@
 CHECK_RESULT enum err_code socket_listen(struct str addr, int *out_fd, struct err *err);
 /* Actual local address as "127.0.0.1:9090". */
 CHECK_RESULT enum err_code socket_local_addr(int fd, char out[SOCKET_ADDR_SIZE], struct err *err);
-/* Accept one connection; *out_fd = -1 when there is none. `peer` gets "ip:port". */
+/* Accept one connection (TCP_NODELAY set); *out_fd = -1 when there is none. `peer` gets "ip:port". */
 CHECK_RESULT enum err_code socket_accept(int listen_fd, int *out_fd, char peer[SOCKET_ADDR_SIZE],
                                          struct err *err);
 /* *out_n == 0 and !*out_again means the peer closed. */
@@ -29,6 +29,9 @@ CHECK_RESULT enum err_code socket_read(int fd, void *dst, size_t len, size_t *ou
                                        bool *out_again, struct err *err);
 CHECK_RESULT enum err_code socket_write(int fd, const void *src, size_t len, size_t *out_n,
                                         bool *out_again, struct err *err);
+/* One writev of `count` <= 8 parts, in order. */
+CHECK_RESULT enum err_code socket_writev(int fd, const struct bytes *parts, unsigned count,
+                                         size_t *out_n, bool *out_again, struct err *err);
 void socket_shutdown_write(int fd);
 void socket_close(int fd);
 /* Datagram to $NOTIFY_SOCKET (systemd); no-op when unset. `state` as "READY=1". */
