@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * blobs - the seam "put, get a range of, list, delete immutable files". Embedded: a local directory
- * (blobs/blobs_dir.h). Scale-out: a bucket.
+ * blobs - the seam "put, get a range of, list, delete immutable files". Embedded: a local
+ * directory (blobs/blobs_dir.h). Scale-out: a bucket.
  *
  * What is published, listed and deleted is a *bundle*: a named set of files that appears and
- * disappears as one (a block: meta.json, index, chunks/000001). A bundle is prepared as plain files
- * in a local staging directory and then published.
+ * disappears as one (a block: meta.json, index, chunks/000001). A bundle is prepared as plain
+ * files in a local staging directory and then published.
  *
  *     stage(name) -> path of an empty local directory; the caller writes files below it through the
  *                    file layer and syncs each
@@ -13,10 +13,11 @@
  * not open(name, file) -> read ranges, or map it
  *
  * Names     1..64 bytes of [A-Za-z0-9_-]; file names inside a bundle may have one '/'
- * (chunks/000001). Immutable A published file is never changed. put() replaces one small side file
- * (tombstones) as a whole. Threads   All verbs: any thread; stage..publish of one bundle: one
- * owner. A blob may be read by many threads. Errors    ERR_NOTFOUND, ERR_CONFLICT (name taken),
- * ERR_IO, ERR_NOMEM, ERR_INVALID (bad name).
+ *           (chunks/000001). Immutable A published file is never changed. put() replaces one small
+ *           side file (tombstones) as a whole.
+ * Threads   All verbs: any thread; stage..publish of one bundle: one owner. A blob may be read by
+ *           many threads.
+ * Errors    ERR_NOTFOUND, ERR_CONFLICT (name taken), ERR_IO, ERR_NOMEM, ERR_INVALID (bad name).
  */
 #ifndef PHAROS_BLOBS_BLOBS_H
 #define PHAROS_BLOBS_BLOBS_H

@@ -7,15 +7,17 @@
  * batches.
  *
  * Format    postings_serialize writes the Roaring portable format
- * (github.com/RoaringBitmap/RoaringFormatSpec): ids split in high and low 16 bits; per high half
- * one container: sorted array (<= 4096 ids), 8 KiB bitmap or runs, whichever is smallest. Little
- * endian. No checksum of its own: postings_deserialize is called only for bytes whose section crc
- * matched, and still checks the whole structure (order, counts, bounds), because the library below
- * (CRoaring, the only file that knows it is postings.c) trusts its input. Threads   One writer, or
- * any number of readers of a set that no one changes. Memory    The library allocates by itself;
- * each set charges the size it reports to the account it was created with (MEM_INDEX for indexes,
- * MEM_QUERY for results). A refused charge fails with ERR_NOMEM before anything has changed.
- * Because of that the library is left out of the allocation-failure sweep.
+ *           (github.com/RoaringBitmap/RoaringFormatSpec): ids split in high and low 16 bits; per
+ *           high half one container: sorted array (<= 4096 ids), 8 KiB bitmap or runs, whichever
+ *           is smallest. Little endian. No checksum of its own: postings_deserialize is called
+ *           only for bytes whose section crc matched, and still checks the whole structure (order,
+ *           counts, bounds), because the library below (CRoaring, the only file that knows it is
+ *           postings.c) trusts its input.
+ * Threads   One writer, or any number of readers of a set that no one changes.
+ * Memory    The library allocates by itself; each set charges the size it reports to the account
+ *           it was created with (MEM_INDEX for indexes, MEM_QUERY for results). A refused charge
+ *           fails with ERR_NOMEM before anything has changed. Because of that the library is left
+ *           out of the allocation-failure sweep.
  */
 #ifndef PHAROS_METRICS_POSTINGS_H
 #define PHAROS_METRICS_POSTINGS_H

@@ -2,18 +2,21 @@
  *
  * block - an open immutable block: its series by matchers, their labels, their samples.
  *
- * A series is its ordinal, 0 .. block_series_count - 1, in block order (value of __name__, then the
- * other labels): the series of one metric are one contiguous run of ordinals.
+ * A series is its ordinal, 0 .. block_series_count - 1, in block order (value of __name__, then
+ * the other labels): the series of one metric are one contiguous run of ordinals.
  *
- * Life      block_open -> block_ref / block_unref from any thread; the last unref closes the files.
- * A block that was deleted from disk stays readable for those who hold a reference. Checks
- * meta.json, the index' table of contents and the file headers at open; each index section's crc at
- * its first use; each page's crc whenever it is read. Every bound is checked as well: damage, even
- * with a right crc, gives ERR_CORRUPT with "file offset section" in err->detail and never more than
- * that. Threads   A struct block: any thread. A block_reader or block_labels: one thread each.
- * Memory    The index is mapped. Open: a few KiB of MEM_CACHE. A reader: MEM_QUERY, one page (<= 64
- * KiB raw) and its directory. Deletes   block_delete_series masks [mint, maxt] (both inclusive) of
- * series by the tombstones file; readers and label queries created afterwards see it.
+ * Life      block_open -> block_ref / block_unref from any thread; the last unref closes the
+ *           files. A block that was deleted from disk stays readable for those who hold a
+ *           reference.
+ * Checks    meta.json, the table of contents of the index and the file headers at open; each
+ *           index section's crc at its first use; each page's crc whenever it is read. Every bound
+ *           is checked as well: damage, even with a right crc, gives ERR_CORRUPT with "file offset
+ *           section" in err->detail and never more than that.
+ * Threads   A struct block: any thread. A block_reader or block_labels: one thread each.
+ * Memory    The index is mapped. Open: a few KiB of MEM_CACHE. A reader: MEM_QUERY, one page (<=
+ *           64 KiB raw) and its directory.
+ * Deletes   block_delete_series masks [mint, maxt] (both inclusive) of series by the tombstones
+ *           file; readers and label queries created afterwards see it.
  */
 #ifndef PHAROS_METRICS_BLOCK_BLOCK_H
 #define PHAROS_METRICS_BLOCK_BLOCK_H

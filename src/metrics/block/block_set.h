@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * block_set - the blocks of one tenant: found at start, added after a cut, taken away by retention.
+ * block_set - the blocks of one tenant: found at start, added after a cut, taken away by
+ * retention.
  *
  * The current list is an immutable, reference-counted block_list; a change publishes a new one. A
  * query takes a list and keeps it (and its blocks) as long as it likes.
  *
  * Start     *.tmp directories are removed. A block whose id is in another complete block's parents
- * is deleted: the compaction that replaced it was interrupted after it had published its result. A
- * block that cannot be opened is quarantined: reported by block_set_quarantine, left on disk, not
- * served; the rest works. Threads   take/release: any thread, a short lock. add, remove,
- * quarantine, reload: any thread, one at a time (internal lock). Memory    MEM_CACHE.
+ *           is deleted: the compaction that replaced it was interrupted after it had published its
+ *           result. A block that cannot be opened is quarantined: reported by
+ *           block_set_quarantine, left on disk, not served; the rest works.
+ * Threads   take/release: any thread, a short lock. add, remove, quarantine, reload: any thread,
+ *           one at a time (internal lock).
+ * Memory    MEM_CACHE.
  */
 #ifndef PHAROS_METRICS_BLOCK_BLOCK_SET_H
 #define PHAROS_METRICS_BLOCK_BLOCK_SET_H

@@ -2,21 +2,23 @@
  *
  * block_writer - make one immutable block (docs/formats.md) from series in block order.
  *
- *     block_writer_create -> for each series: block_writer_add_series, block_writer_add_samples
- * (once or more)
+ *     block_writer_create
+ *     -> for each series: block_writer_add_series, block_writer_add_samples (once or more)
  *     -> block_writer_finish: the block is on disk, whole, under its final name; or nothing is
  *     -> block_writer_destroy (before finish: aborts and removes what was written)
  *
  * Order     Block order: value of __name__ first (missing = ""), then the remaining labels pair by
- * pair in name order; block_order_cmp(). Each series once, strictly ascending. Publish   Everything
- * is written into <dir>/<ULID>.tmp, each file and the directory are synced, then renamed and the
- *           parent synced. A crash leaves no block or a whole one; *.tmp goes at the next start.
+ *           pair in name order; block_order_cmp(). Each series once, strictly ascending.
+ * Publish   Everything is written into <dir>/<ULID>.tmp, each file and the directory are synced,
+ *           then renamed and the parent synced. A crash leaves no block or a whole one; *.tmp goes
+ *           at the next start.
  * Memory    Charged to MEM_COMPACTION. Samples stream through one page (64 series, 64 KiB). Label
- * texts are kept once each until finish. Series rows beyond memory_max / 2 go to a scratch file;
- * postings are then built pair range by pair range within memory_max. So the peak is memory_max +
- * the distinct label texts. Threads   One owner. Failure   ERR_IO, ERR_NOMEM, ERR_LIMIT (2^32
- * series, 4 GiB of symbols): the writer is poisoned, destroy it. ERR_INVALID: the caller broke the
- * order or the range; nothing was added.
+ *           texts are kept once each until finish. Series rows beyond memory_max / 2 go to a
+ *           scratch file; postings are then built pair range by pair range within memory_max. So
+ *           the peak is memory_max + the distinct label texts.
+ * Threads   One owner.
+ * Failure   ERR_IO, ERR_NOMEM, ERR_LIMIT (2^32 series, 4 GiB of symbols): the writer is poisoned,
+ *           destroy it. ERR_INVALID: the caller broke the order or the range; nothing was added.
  */
 #ifndef PHAROS_METRICS_BLOCK_BLOCK_WRITER_H
 #define PHAROS_METRICS_BLOCK_BLOCK_WRITER_H
