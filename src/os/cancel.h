@@ -9,7 +9,13 @@
 
 #include <stdatomic.h>
 
-enum cancel_reason { CANCEL_NONE = 0, CANCEL_CLIENT_GONE, CANCEL_TIMEOUT, CANCEL_KILLED, CANCEL_SHUTDOWN };
+enum cancel_reason {
+    CANCEL_NONE = 0,
+    CANCEL_CLIENT_GONE,
+    CANCEL_TIMEOUT,
+    CANCEL_KILLED,
+    CANCEL_SHUTDOWN
+};
 
 struct cancel {
     _Atomic int reason; /* enum cancel_reason; the first one set stays */

@@ -12,10 +12,10 @@
 
 struct clock {
     void *ctx;
-    int64_t (*wall_ms)(void *ctx);      /* Unix time */
+    int64_t (*wall_ms)(void *ctx); /* Unix time */
     int64_t (*wall_ns)(void *ctx);
-    uint64_t (*mono_ns)(void *ctx);     /* never goes back */
-    uint64_t (*random_u64)(void *ctx);  /* from the kernel; for seeds and ids */
+    uint64_t (*mono_ns)(void *ctx);    /* never goes back */
+    uint64_t (*random_u64)(void *ctx); /* from the kernel; for seeds and ids */
 };
 
 static inline int64_t clock_wall_ms(const struct clock *c)
@@ -36,9 +36,10 @@ const struct clock *clock_system(void);
 uint64_t clock_thread_cpu_ns(void);
 uint64_t clock_process_cpu_ns(void);
 
-/* A clock that moves only when told; random_u64 is a seeded generator. */
+/* A clock that moves only when told; random_u64 is a seeded generator. Advance: any thread. */
 struct clock_fake {
     struct clock clock;
+    int64_t wall_start_ns; /* mono_ns counts from here */
     _Atomic int64_t now_ns;
     _Atomic uint64_t rng_state;
 };

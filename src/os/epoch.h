@@ -3,12 +3,12 @@
  * epoch - publish a pointer, retire the old one, free it when no reader can see it any more.
  *
  * A reader enters before it loads a published pointer and leaves when it has forgotten it; the
- * writer retires what it unlinked. Retired items are freed by epoch_collect() once every reader that was
- * inside at retirement has left. Readers never block and never allocate.
+ * writer retires what it unlinked. Retired items are freed by epoch_collect() once every reader
+ * that was inside at retirement has left. Readers never block and never allocate.
  *
- * Threads   enter/leave: any thread, at most EPOCH_READERS_MAX at once, may nest through separate guards;
- *           a reader may stay inside across a whole query. retire/collect: any thread (internal lock).
- * Algorithm Fraser 2004 (epoch-based reclamation), C11 atomics.
+ * Threads   enter/leave: any thread, at most EPOCH_READERS_MAX at once, may nest through separate
+ * guards; a reader may stay inside across a whole query. retire/collect: any thread (internal
+ * lock). Algorithm Fraser 2004 (epoch-based reclamation), C11 atomics.
  */
 #ifndef PHAROS_OS_EPOCH_H
 #define PHAROS_OS_EPOCH_H

@@ -6,8 +6,9 @@
  * (os/file_fault.h) with which tests cut the power at every step. No other module calls the
  * kernel for files.
  *
- * Rules     EINTR is retried and short reads and writes are completed inside. A failed sync is final: the caller
- *           must not sync the same file again (spec: reliability.md section 2). Paths are NUL-terminated,
+ * Rules     EINTR is retried and short reads and writes are completed inside. A failed sync is
+ * final: the caller must not sync the same file again (spec: reliability.md section 2). Paths are
+ * NUL-terminated,
  *           '/'-separated, relative to the process or absolute.
  * Threads   The table is immutable. One struct file may be read (pread) by many threads;
  *           append/sync/truncate have one owner at a time.
@@ -27,10 +28,10 @@
 struct file; /* opaque, per implementation */
 
 enum file_mode {
-    FILE_READ,       /* must exist */
-    FILE_WRITE,      /* read and write, must exist */
-    FILE_CREATE,     /* read and write, created; fails if it exists */
-    FILE_TRUNCATE    /* read and write, created or emptied */
+    FILE_READ,    /* must exist */
+    FILE_WRITE,   /* read and write, must exist */
+    FILE_CREATE,  /* read and write, created; fails if it exists */
+    FILE_TRUNCATE /* read and write, created or emptied */
 };
 
 struct file_info {
@@ -48,8 +49,8 @@ struct file_iovec {
     size_t len;
 };
 
-/* Called once per entry, in byte order of the names, without "." and "..". A non-OK return stops the listing and is
- * returned. */
+/* Called once per entry, in byte order of the names, without "." and "..". A non-OK return stops
+ * the listing and is returned. */
 typedef enum err_code (*file_list_fn)(void *arg, const char *name, bool is_dir, struct err *err);
 
 struct file_layer {
@@ -80,8 +81,7 @@ struct file_layer {
     enum err_code (*unlink)(void *ctx, const char *path, struct err *err);
     enum err_code (*mkdir)(void *ctx, const char *path, struct err *err);
     enum err_code (*rmdir)(void *ctx, const char *path, struct err *err);
-    enum err_code (*list)(void *ctx, const char *path, file_list_fn fn, void *arg,
-                          struct err *err);
+    enum err_code (*list)(void *ctx, const char *path, file_list_fn fn, void *arg, struct err *err);
     enum err_code (*stat)(void *ctx, const char *path, struct file_info *out, struct err *err);
     enum err_code (*space)(void *ctx, const char *path, struct file_space *out, struct err *err);
     /* Exclusive advisory lock for the life of *out (close releases); writes `note` into it.
@@ -112,7 +112,6 @@ CHECK_RESULT enum err_code file_remove_tree(const struct file_layer *l, const ch
 
 #define FILE_PATH_SIZE 4096
 /* "dir/name" into out[FILE_PATH_SIZE]; ERR_LIMIT when too long. */
-CHECK_RESULT enum err_code file_join(char *out, const char *dir, const char *name,
-                                     struct err *err);
+CHECK_RESULT enum err_code file_join(char *out, const char *dir, const char *name, struct err *err);
 
 #endif

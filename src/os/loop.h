@@ -6,7 +6,8 @@
  * Threads   Everything belongs to the loop's thread except loop_post() and loop_stop(), which any
  *           thread may call. Callbacks run on the loop's thread, one at a time, and may add, change
  *           or remove any watch or timer, themselves included.
- * Fairness  A callback that has more to do than about 2 ms re-arms itself (loop_post to its own loop) and returns.
+ * Fairness  A callback that has more to do than about 2 ms re-arms itself (loop_post to its own
+ * loop) and returns.
  */
 #ifndef PHAROS_OS_LOOP_H
 #define PHAROS_OS_LOOP_H
@@ -25,15 +26,15 @@ enum { LOOP_READ = 1, LOOP_WRITE = 2, LOOP_HANGUP = 4 };
 /* Embed in the owner. Zero-initialise. */
 struct loop_watch {
     int fd;
-    uint32_t events;                                      /* asked for: LOOP_READ | LOOP_WRITE */
+    uint32_t events; /* asked for: LOOP_READ | LOOP_WRITE */
     void (*fn)(struct loop_watch *w, uint32_t ready);
     bool is_active;
 };
 
 struct loop_timer {
-    uint64_t due_ns;                                      /* clock mono_ns */
+    uint64_t due_ns; /* clock mono_ns */
     void (*fn)(struct loop_timer *t);
-    uint32_t heap_index;                                  /* 0 = not armed */
+    uint32_t heap_index; /* 0 = not armed */
 };
 
 /* A message; embed in the owner, which must stay alive until fn ran. */

@@ -28,7 +28,7 @@ enum mem_account {
     MEM_COMPACTION, /* head cut, merge */
     MEM_NETWORK,    /* connections and their buffers */
     MEM_SCRAPE,     /* targets, scrape caches and bodies */
-    MEM_SYSTEM,     /* configuration, log, everything small and long-lived; never refused by level */
+    MEM_SYSTEM, /* configuration, log, everything small and long-lived; never refused by level */
     MEM_ACCOUNT_COUNT
 };
 
@@ -36,8 +36,12 @@ enum mem_level { MEM_GREEN, MEM_YELLOW, MEM_ORANGE, MEM_RED };
 
 struct mem_budget;
 
-/* The budget of `total_bytes` (0: 70 % of min(cgroup memory.max, RAM)). Account caps default to
- * shares of it (docs/architecture.md). Returns NULL only when the system has no memory at all. */
+/* What this machine and control group allow: min(RAM, memory.max of the group and those above). */
+uint64_t mem_system_limit(void);
+/* The budget of `total_bytes` (0: 70 % of mem_system_limit()). Account caps default to shares of
+ * it: head 70 %, index 40, cache 25, ingest 20, query 25, compaction 25, network 15, scrape 20,
+ * system 10; the whole is bounded by the budget (system by its own cap only). Returns NULL only
+ * when the system has no memory at all. */
 struct mem_budget *mem_budget_create(uint64_t total_bytes);
 void mem_budget_destroy(struct mem_budget *b);
 
@@ -47,8 +51,8 @@ const struct mem_source *mem_source_of(struct mem_budget *b, enum mem_account ac
 /* Not zeroed / zeroed; NULL when refused. mem_free gets the size that was asked for. */
 __attribute__((warn_unused_result)) void *mem_alloc(struct mem_budget *b, enum mem_account account,
                                                     size_t size);
-__attribute__((warn_unused_result)) void *mem_zalloc(struct mem_budget *b,
-                                                     enum mem_account account, size_t size);
+__attribute__((warn_unused_result)) void *mem_zalloc(struct mem_budget *b, enum mem_account account,
+                                                     size_t size);
 /* Grow or shrink, content kept up to the smaller size; NULL leaves the old block untouched. */
 __attribute__((warn_unused_result)) void *mem_realloc(struct mem_budget *b,
                                                       enum mem_account account, void *ptr,
@@ -75,7 +79,8 @@ void mem_release_free_pages(void);
 uint64_t mem_live_count(const struct mem_budget *b);
 
 enum mem_fail_mode { MEM_FAIL_OFF, MEM_FAIL_ONCE, MEM_FAIL_FOREVER };
-/* Tests: the n-th allocation from now (1-based) fails, once or with all later ones. */
+/* Tests: the n-th allocation (or mem_charge, or growing mem_realloc) from now, 1-based, fails:
+ * once, or with all later ones. */
 void mem_test_fail_at(struct mem_budget *b, uint64_t n, enum mem_fail_mode mode);
 /* Tests: has a planned failure fired? */
 bool mem_test_fired(const struct mem_budget *b);

@@ -16,12 +16,13 @@
 #define SOCKET_ADDR_SIZE 64
 
 /* "host:port", ":port" (all addresses), "[::1]:port"; port 0 = any free one. Returns the listening
- * descriptor (SO_REUSEADDR, backlog 1024). ERR_CONFLICT when the port is taken (detail names the holder where
- * /proc can tell), ERR_INVALID for a bad address. */
+ * descriptor (SO_REUSEADDR, backlog 1024). ERR_CONFLICT when the port is taken (detail names the
+ * holder where /proc can tell), ERR_INVALID for a bad address. */
 CHECK_RESULT enum err_code socket_listen(struct str addr, int *out_fd, struct err *err);
 /* Actual local address as "127.0.0.1:9090". */
 CHECK_RESULT enum err_code socket_local_addr(int fd, char out[SOCKET_ADDR_SIZE], struct err *err);
-/* Accept one connection (TCP_NODELAY set); *out_fd = -1 when there is none. `peer` gets "ip:port". */
+/* Accept one connection (TCP_NODELAY set); *out_fd = -1 when there is none. `peer` gets "ip:port".
+ */
 CHECK_RESULT enum err_code socket_accept(int listen_fd, int *out_fd, char peer[SOCKET_ADDR_SIZE],
                                          struct err *err);
 /* *out_n == 0 and !*out_again means the peer closed. */

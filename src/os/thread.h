@@ -29,10 +29,10 @@ static inline void mutex_unlock_p(struct mutex **m)
     if (*m) mutex_unlock(*m);
 }
 /* Hold `mutex` until the end of the scope. */
-#define MUTEX_SCOPE_2(mutex, line)                                                                 \
-    CLEANUP(mutex_unlock_p) struct mutex *mutex_scope_##line = (mutex_lock(mutex), (mutex))
-#define MUTEX_SCOPE_1(mutex, line) MUTEX_SCOPE_2(mutex, line)
-#define MUTEX_SCOPE(mutex) MUTEX_SCOPE_1(mutex, __LINE__)
+#define MUTEX_SCOPE_2(lock_, line)                                                                 \
+    CLEANUP(mutex_unlock_p) struct mutex *mutex_scope_##line = (mutex_lock(lock_), (lock_))
+#define MUTEX_SCOPE_1(lock_, line) MUTEX_SCOPE_2(lock_, line)
+#define MUTEX_SCOPE(lock_) MUTEX_SCOPE_1(lock_, __LINE__)
 
 void cond_init(struct cond *c);
 void cond_deinit(struct cond *c);
