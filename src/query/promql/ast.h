@@ -34,6 +34,7 @@
 
 struct promql_function; /* function_table.h */
 struct regex;           /* codec/regex.h */
+struct mem_budget;      /* os/mem.h */
 
 /* Type of the value of an expression. */
 enum promql_type {
@@ -95,7 +96,6 @@ struct promql_time_shift {
                                         promql_prepare */
     int64_t at_ms;                   /* valid unless at == PROMQL_AT_NONE */
     enum promql_at at;
-    bool has_offset; /* `offset` was written (also `offset 0s`) */
 };
 
 struct promql_selector {
@@ -254,6 +254,7 @@ struct promql_expr {
     enum promql_kind kind;
     enum promql_type type;
     struct promql_pos pos;
+    uint32_t height; /* 1 for a leaf; at most the parser's depth_max */
     union {
         struct promql_number number;
         struct str string; /* unquoted */
@@ -293,6 +294,8 @@ void promql_regexes_deinit(struct promql_regexes *list);
 
 /* All zero is the default: every part of the language is accepted. */
 struct promql_parse_options {
+    /* Charged for compiled regexes. NULL: regexes are neither checked nor compiled. */
+    struct mem_budget *budget;
     /* Where compiled regexes go. NULL: regexes are checked, but matchers get re == NULL. */
     struct promql_regexes *regexes;
     uint32_t size_max;  /* bytes of input; 0 = PROMQL_SIZE_MAX */

@@ -7,8 +7,10 @@
  *      offset_ms. The *_expr fields stay, for printing.
  *   2. `@ start()` and `@ end()` get their at_ms.
  *   3. The largest sub-expressions whose value is the same at every step (`@` on all selectors, no
- *      function of the step's time) are wrapped in PROMQL_STEP_INVARIANT; literals are left alone.
- *      A parenthesis is wrapped inside, so promql_unwrap sees through either order.
+ *      function of the step's time) are wrapped in PROMQL_STEP_INVARIANT. Literals and range
+ *      vectors are never wrapped themselves, so the argument of rate() stays a matrix selector
+ *      or a subquery (perhaps in parentheses). Order of elements (sort, topk) passes through.
+ *   4. anchored and smoothed are refused on the arguments of functions that do not know them.
  *
  * A tree is prepared once, for one evaluation: parse again (or keep a second tree) for another.
  * Threads   One owner while preparing; read-only for any number of threads afterwards.
@@ -28,8 +30,8 @@ struct promql_prepare_params {
 };
 
 /* *root may be replaced by a wrapper. ERR_INVALID with the whole client text in err->detail:
- * "START:END: duration must be greater than 0" and so on (START and END are one-based columns);
- * ERR_NOMEM. */
+ * "START:END: duration must be greater than 0" and so on (START and END are byte offsets, as in
+ * Prometheus), or "anchored modifier can only be used with: ...". ERR_NOMEM. */
 CHECK_RESULT enum err_code promql_prepare(struct promql_expr **root,
                                           const struct promql_prepare_params *params,
                                           struct arena *a, struct err *err);
