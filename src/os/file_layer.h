@@ -42,6 +42,8 @@ struct file_info {
 
 struct file_space {
     uint64_t total_bytes, free_bytes; /* free: available to this user */
+    uint64_t free_root_bytes;         /* with what is reserved for root */
+    uint64_t inodes_total, inodes_free;
 };
 
 struct file_iovec {

@@ -284,6 +284,9 @@ static enum err_code posix_space(void *ctx, const char *path, struct file_space 
     *out = (struct file_space){
         .total_bytes = (uint64_t)st.f_blocks * st.f_frsize,
         .free_bytes = (uint64_t)st.f_bavail * st.f_frsize,
+        .free_root_bytes = (uint64_t)st.f_bfree * st.f_frsize,
+        .inodes_total = (uint64_t)st.f_files,
+        .inodes_free = (uint64_t)st.f_ffree,
     };
     return ERR_OK;
 }
