@@ -282,6 +282,11 @@ struct promql_expr *promql_child(const struct promql_expr *e, size_t index);
 
 /* ---- parsing ---- */
 
+struct promql_regex_link {
+    struct promql_regex_link *next;
+    struct regex *re;
+};
+
 /* Owner of the compiled regexes of any number of parsed queries. */
 struct promql_regexes {
     struct promql_regex_link *first;
