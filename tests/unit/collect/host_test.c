@@ -53,50 +53,49 @@ static const char *const LINES[] = {
 };
 
 START_TEST(the_fixture_gives_node_exporters_names_and_units)
-    {
-        char root[4096];
-        snprintf(root, sizeof root, "%s/host", getenv("PHAROS_TEST_DATA"));
-        open_at(root);
-        struct str text = buf_str(&out);
-        ck_assert_msg(str_find(text, str_of_z(LINES[_i])) < text.len, "no %s in\n" STR_FMT,
-                      LINES[_i], STR_ARG(text));
-        ck_assert(str_find(text, STR("loop0")) == text.len);
-    }
-    END_TEST
+{
+    char root[4096];
+    snprintf(root, sizeof root, "%s/host", getenv("PHAROS_TEST_DATA"));
+    open_at(root);
+    struct str text = buf_str(&out);
+    ck_assert_msg(str_find(text, str_of_z(LINES[_i])) < text.len, "no %s in\n" STR_FMT, LINES[_i],
+                  STR_ARG(text));
+    ck_assert(str_find(text, STR("loop0")) == text.len);
+}
+END_TEST
 
-    START_TEST(a_machine_without_proc_reports_failed_collectors)
-        {
-            open_at("/nonexistent");
-            struct str text = buf_str(&out);
-            ck_assert(str_find(text, STR("node_scrape_collector_success{collector=\"cpu\"} 0\n")) <
-                      text.len);
-        }
-        END_TEST
+START_TEST(a_machine_without_proc_reports_failed_collectors)
+{
+    open_at("/nonexistent");
+    struct str text = buf_str(&out);
+    ck_assert(str_find(text, STR("node_scrape_collector_success{collector=\"cpu\"} 0\n")) <
+              text.len);
+}
+END_TEST
 
-        START_TEST(the_real_machine_has_a_cpu_and_memory)
-            {
-                open_at("");
-                struct str text = buf_str(&out);
-                ck_assert(str_find(text, STR("node_cpu_seconds_total{cpu=\"0\",mode=\"idle\"} ")) <
-                          text.len);
-                ck_assert(str_find(text, STR("node_memory_MemTotal_bytes ")) < text.len);
-                ck_assert(str_find(text, STR("node_filesystem_size_bytes{")) < text.len);
-            }
-            END_TEST
+START_TEST(the_real_machine_has_a_cpu_and_memory)
+{
+    open_at("");
+    struct str text = buf_str(&out);
+    ck_assert(str_find(text, STR("node_cpu_seconds_total{cpu=\"0\",mode=\"idle\"} ")) < text.len);
+    ck_assert(str_find(text, STR("node_memory_MemTotal_bytes ")) < text.len);
+    ck_assert(str_find(text, STR("node_filesystem_size_bytes{")) < text.len);
+}
+END_TEST
 
-            int main(void)
-            {
-                Suite *suite = suite_create("host");
-                TCase *tc = tcase_create("collect");
-                tcase_add_checked_fixture(tc, set_up, tear_down);
-                tcase_add_loop_test(tc, the_fixture_gives_node_exporters_names_and_units, 0,
-                                    (int)(sizeof LINES / sizeof LINES[0]));
-                tcase_add_test(tc, a_machine_without_proc_reports_failed_collectors);
-                tcase_add_test(tc, the_real_machine_has_a_cpu_and_memory);
-                suite_add_tcase(suite, tc);
-                SRunner *runner = srunner_create(suite);
-                srunner_run_all(runner, CK_NORMAL);
-                int failed = srunner_ntests_failed(runner);
-                srunner_free(runner);
-                return failed ? 1 : 0;
-            }
+int main(void)
+{
+    Suite *suite = suite_create("host");
+    TCase *tc = tcase_create("collect");
+    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_loop_test(tc, the_fixture_gives_node_exporters_names_and_units, 0,
+                        (int)(sizeof LINES / sizeof LINES[0]));
+    tcase_add_test(tc, a_machine_without_proc_reports_failed_collectors);
+    tcase_add_test(tc, the_real_machine_has_a_cpu_and_memory);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? 1 : 0;
+}

@@ -80,74 +80,74 @@ static const struct {
 };
 
 START_TEST(rules_rewrite_or_drop_the_label_set)
-    {
-        struct yaml_list configs;
-        struct relabel_rules *rules = NULL;
-        struct labels_builder b;
-        struct labels labels;
-        struct buf text;
-        struct str error = bind(CASES[_i].rules, &configs);
-        ck_assert_msg(error.len == 0, STR_FMT, STR_ARG(error));
-        ck_assert_int_eq(relabel_compile(&configs, budget, &rules, NULL), ERR_OK);
-        labels_builder_init(&b, &arena);
-        labels_builder_add(&b, STR("b"), STR("bar"));
-        labels_builder_add(&b, STR("a"), STR("foo"));
-        labels_builder_add(&b, STR("c"), STR("baz"));
-        enum relabel_result result = relabel_apply(rules, &b);
-        ck_assert_int_eq(result, CASES[_i].expected ? RELABEL_KEPT : RELABEL_DROPPED);
-        if (CASES[_i].expected) {
-            ck_assert_int_eq(labels_builder_finish(&b, NULL, &labels, NULL), ERR_OK);
-            buf_init(&text, mem_source_of(budget, MEM_SYSTEM), 1u << 16);
-            labels_print(&text, labels, false);
-            ck_assert_msg(str_eq(buf_str(&text), str_of_z(CASES[_i].expected)), "got " STR_FMT,
-                          STR_ARG(buf_str(&text)));
-            buf_deinit(&text);
-        }
-        relabel_destroy(rules);
+{
+    struct yaml_list configs;
+    struct relabel_rules *rules = NULL;
+    struct labels_builder b;
+    struct labels labels;
+    struct buf text;
+    struct str error = bind(CASES[_i].rules, &configs);
+    ck_assert_msg(error.len == 0, STR_FMT, STR_ARG(error));
+    ck_assert_int_eq(relabel_compile(&configs, budget, &rules, NULL), ERR_OK);
+    labels_builder_init(&b, &arena);
+    labels_builder_add(&b, STR("b"), STR("bar"));
+    labels_builder_add(&b, STR("a"), STR("foo"));
+    labels_builder_add(&b, STR("c"), STR("baz"));
+    enum relabel_result result = relabel_apply(rules, &b);
+    ck_assert_int_eq(result, CASES[_i].expected ? RELABEL_KEPT : RELABEL_DROPPED);
+    if (CASES[_i].expected) {
+        ck_assert_int_eq(labels_builder_finish(&b, NULL, &labels, NULL), ERR_OK);
+        buf_init(&text, mem_source_of(budget, MEM_SYSTEM), 1u << 16);
+        labels_print(&text, labels, false);
+        ck_assert_msg(str_eq(buf_str(&text), str_of_z(CASES[_i].expected)), "got " STR_FMT,
+                      STR_ARG(buf_str(&text)));
+        buf_deinit(&text);
     }
-    END_TEST
+    relabel_destroy(rules);
+}
+END_TEST
 
-    static const struct {
-        const char *rules, *message;
-    } BAD[] = {
-        { "- {action: hashmod, target_label: x}",
-          "relabel configuration for hashmod requires non-zero modulus" },
-        { "- {action: replace}",
-          "relabel configuration for replace action requires 'target_label' value" },
-        { "- {action: lowercase, target_label: x, replacement: y}",
-          "'replacement' can not be set for lowercase action" },
-        { "- {action: labeldrop, source_labels: [a]}",
-          "labeldrop action requires only 'regex', and no other fields" },
-        { "- {action: keepequal, source_labels: [a], target_label: b, regex: x}",
-          "keepequal action requires only 'source_labels' and `target_label`, and no other "
-          "fields" },
-        { "- {action: keep, regex: '(', source_labels: [a]}", "error parsing regexp" },
-        { "- {action: nonsense}", "action" },
-        { "- {source_label: [a], target_label: x}", "unknown key \"source_label\"" },
-    };
+static const struct {
+    const char *rules, *message;
+} BAD[] = {
+    { "- {action: hashmod, target_label: x}",
+      "relabel configuration for hashmod requires non-zero modulus" },
+    { "- {action: replace}",
+      "relabel configuration for replace action requires 'target_label' value" },
+    { "- {action: lowercase, target_label: x, replacement: y}",
+      "'replacement' can not be set for lowercase action" },
+    { "- {action: labeldrop, source_labels: [a]}",
+      "labeldrop action requires only 'regex', and no other fields" },
+    { "- {action: keepequal, source_labels: [a], target_label: b, regex: x}",
+      "keepequal action requires only 'source_labels' and `target_label`, and no other "
+      "fields" },
+    { "- {action: keep, regex: '(', source_labels: [a]}", "error parsing regexp" },
+    { "- {action: nonsense}", "action" },
+    { "- {source_label: [a], target_label: x}", "unknown key \"source_label\"" },
+};
 
-    START_TEST(wrong_rules_are_refused_with_their_text)
-        {
-            struct yaml_list configs;
-            struct str error = bind(BAD[_i].rules, &configs);
-            ck_assert_msg(str_find(error, str_of_z(BAD[_i].message)) < error.len,
-                          "got \"" STR_FMT "\" instead of \"%s\"", STR_ARG(error), BAD[_i].message);
-        }
-        END_TEST
+START_TEST(wrong_rules_are_refused_with_their_text)
+{
+    struct yaml_list configs;
+    struct str error = bind(BAD[_i].rules, &configs);
+    ck_assert_msg(str_find(error, str_of_z(BAD[_i].message)) < error.len,
+                  "got \"" STR_FMT "\" instead of \"%s\"", STR_ARG(error), BAD[_i].message);
+}
+END_TEST
 
-        int main(void)
-        {
-            Suite *suite = suite_create("relabel");
-            TCase *tc = tcase_create("rules");
-            tcase_add_checked_fixture(tc, set_up, tear_down);
-            tcase_add_loop_test(tc, rules_rewrite_or_drop_the_label_set, 0,
-                                (int)(sizeof CASES / sizeof CASES[0]));
-            tcase_add_loop_test(tc, wrong_rules_are_refused_with_their_text, 0,
-                                (int)(sizeof BAD / sizeof BAD[0]));
-            suite_add_tcase(suite, tc);
-            SRunner *runner = srunner_create(suite);
-            srunner_run_all(runner, CK_NORMAL);
-            int failed = srunner_ntests_failed(runner);
-            srunner_free(runner);
-            return failed ? 1 : 0;
-        }
+int main(void)
+{
+    Suite *suite = suite_create("relabel");
+    TCase *tc = tcase_create("rules");
+    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_loop_test(tc, rules_rewrite_or_drop_the_label_set, 0,
+                        (int)(sizeof CASES / sizeof CASES[0]));
+    tcase_add_loop_test(tc, wrong_rules_are_refused_with_their_text, 0,
+                        (int)(sizeof BAD / sizeof BAD[0]));
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? 1 : 0;
+}
