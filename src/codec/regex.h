@@ -32,7 +32,10 @@
 
 #define REGEX_PATTERN_BYTES_MAX ((size_t)64 << 10)
 #define REGEX_ENGINE_BYTES_MAX ((size_t)8 << 20)
-#define REGEX_SET_MAX 256
+#define REGEX_SET_MAX                                                                              \
+    256                       /* members of an expanded set, as `a[0-9]{2}`; an alternation of
+                                * literals has as many as the pattern spells out */
+#define REGEX_CONTAINS_MAX 16 /* literals of a CONTAINS in mode SEARCH */
 
 struct regex;
 
@@ -42,7 +45,7 @@ enum regex_kind {
     REGEX_ANY,       /* `.*`: everything */
     REGEX_NON_EMPTY, /* `.+`: all but the empty string (mode FULL only) */
     REGEX_EQUAL,     /* one literal (mode FULL only) */
-    REGEX_SET,       /* one of 2..256 literals (mode FULL only) */
+    REGEX_SET,       /* one of 2 or more literals (mode FULL only) */
     REGEX_PREFIX,    /* `lit.*` (mode FULL only) */
     REGEX_SUFFIX,    /* `.*lit` (mode FULL only) */
     REGEX_CONTAINS,  /* `.*lit.*`; in mode SEARCH one of up to 16 literals */
