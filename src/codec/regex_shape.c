@@ -128,7 +128,7 @@ static bool set_push(struct arena *a, struct shape *s, struct str member)
         size_t cap = s->cap ? s->cap * 2 : 4;
         struct str *set = arena_array_raw(a, struct str, cap);
         if (set == NULL) return false;
-        memcpy(set, s->set, s->count * sizeof *set);
+        if (s->count > 0) memcpy(set, s->set, s->count * sizeof *set);
         s->set = set;
         s->cap = cap;
     }
