@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Replay: checkpoint, then segments in order. What is damaged is counted, logged and passed over;
+ * only what prevents reading at all (no memory, no descriptors) or a failing callback stops it.
+ */
+#include <string.h>
+
+#include "base/assert.h"
+#include "journal/wal_priv.h"
+#include "journal/wal_scan.h"
+
+#define REPLAY_BUFFER_BYTES ((size_t)4 << 20)
+
+struct replay {
+    struct wal *w;
+    const struct journal_replay *to;
+    uint8_t *buffer;
+    uint64_t position;
+    uint32_t epoch;
+    bool is_checkpoint;
+    bool is_base_lost;    /* the log up to here does not end where its writer stopped */
+    bool is_after_damage; /* a continuing epoch whose base is lost */
+    bool has_trailer;     /* checkpoint: the last record read was its end mark */
+    bool has_payloads;    /* handed out since the last release */
+    uint64_t bytes_total, bytes_done;
+    /* The last segment's valid bytes, and whether it may be cut there. */
+    uint64_t tail_bytes;
+    bool can_cut_tail;
+};
+
+/* How one file ended. */
+struct outcome {
+    uint64_t end;     /* valid bytes */
+    uint64_t rest;    /* bytes behind them that are not zeros of preallocation */
+    bool is_readable; /* header and EPOCH were good, no read error */
+    bool continues;
+    bool is_bad; /* ended at a record that fails its checks */
+    struct err why;
+};
+
+/* ---- records ------------------------------------------------------------------------------ */
+
+static enum err_code release(struct replay *r, double done, struct err *err)
+{
+    if (!r->has_payloads && done < 1) return ERR_OK;
+    r->has_payloads = false;
+    return r->to->release ? r->to->release(r->to->arg, done, err) : ERR_OK;
+}
+
+static double share_done(const struct replay *r, const struct wal_scan *s)
+{
+    if (r->bytes_total == 0) return 0;
+    double done = (double)(r->bytes_done + s->offset) / (double)r->bytes_total;
+    return done < 0.999 ? done : 0.999; /* 1 is said once, at the end */
+}
+
+/* False: not an EPOCH of this log. */
+static bool take_epoch(struct replay *r, struct bytes payload, uint64_t offset, bool is_first,
+                       struct outcome *o)
+{
+    struct wal_epoch epoch;
+    if (!wal_epoch_decode(payload, &epoch)) return false;
+    if (epoch.identity.hash_seed != r->w->identity.hash_seed ||
+        epoch.identity.shards_log2 != r->w->identity.shards_log2) {
+        return false;
+    }
+    if (!epoch.continues) {
+        r->epoch++;
+        r->is_after_damage = false;
+    } else if (is_first && r->is_base_lost) {
+        r->is_after_damage = true;
+    }
+    if (is_first) o->continues = epoch.continues;
+    r->has_trailer = !is_first && epoch.previous_bytes == offset;
+    return true;
+}
+
+static enum err_code take_data(struct replay *r, struct journal_record *rec, struct err *err)
+{
+    rec->position = r->is_checkpoint ? 0 : r->position;
+    rec->epoch = r->epoch;
+    rec->is_after_damage = r->is_after_damage;
+    r->has_trailer = false;
+    r->has_payloads = true;
+    stat_add(&r->w->stats.replayed_records, 1);
+    return r->to->record(r->to->arg, rec, err);
+}
+
+/* All records of one file. The outcome says how it ended; an error is the callback's. */
+static enum err_code replay_records(struct replay *r, struct wal_scan *s, struct outcome *o,
+                                    struct err *err)
+{
+    bool is_first = true;
+    for (;;) {
+        struct journal_record rec;
+        const uint64_t offset = s->offset;
+        enum wal_parse parsed = wal_scan_next(s, &rec);
+        if (parsed == WAL_PARSE_MORE) {
+            TRY(release(r, share_done(r, s), err));
+            wal_scan_fill(s);
+            continue;
+        }
+        if (parsed != WAL_PARSE_RECORD) {
+            o->is_bad = parsed == WAL_PARSE_BAD;
+            break;
+        }
+        if (is_first || rec.type == JOURNAL_EPOCH) {
+            if (rec.type != JOURNAL_EPOCH || !take_epoch(r, rec.payload, offset, is_first, o)) {
+                s->offset = offset;
+                o->is_bad = true;
+                break;
+            }
+        }
+        is_first = false;
+        if (!r->is_checkpoint) r->position += journal_record_bytes(rec.payload.len);
+        if (rec.type != JOURNAL_EPOCH) TRY(take_data(r, &rec, err));
+    }
+    o->end = s->offset;
+    o->is_readable = !is_first && s->read_err.code == ERR_OK;
+    if (s->read_err.code != ERR_OK) o->why = s->read_err;
+    return release(r, share_done(r, s), err);
+}
+
+/* Replay one file up to `limit` (0 = as far as it is good). ERR_OK also when it is damaged. */
+static enum err_code replay_file(struct replay *r, const char *path, uint64_t number,
+                                 uint64_t limit, struct outcome *o, struct err *err)
+{
+    struct wal_scan s;
+    *o = (struct outcome){ 0 };
+    TRY(wal_scan_open(&s, r->w->files, path, r->buffer, REPLAY_BUFFER_BYTES, err));
+    if (limit != 0 && limit < s.limit) s.limit = limit;
+    enum err_code code = ERR_OK;
+    if (wal_scan_header(&s, number, &o->why)) {
+        code = replay_records(r, &s, o, err);
+        if (o->is_readable && limit == 0) o->rest = wal_scan_rest(&s);
+    }
+    stat_add(&r->w->stats.replayed_bytes, o->end);
+    r->bytes_done += s.size;
+    wal_scan_close(&s);
+    return code;
+}
+
+static void report_damage(struct replay *r, const char *what, uint64_t number,
+                          const struct outcome *o, uint64_t expected)
+{
+    uint64_t lost = expected > o->end ? expected - o->end : 0;
+    stat_add(&r->w->stats.corruptions, 1);
+    stat_add(&r->w->stats.lost_bytes, lost);
+    log_error(&r->w->log, "WAL damaged; replay resumes at the next file", LOG_Z("file", what),
+              LOG_U64("number", number), LOG_U64("offset", o->end), LOG_U64("lost_bytes", lost),
+              LOG_ERR(&o->why));
+    r->is_base_lost = true;
+}
+
+/* ---- checkpoint --------------------------------------------------------------------------- */
+
+static enum err_code checkpoint_path(const struct wal *w, uint64_t file, char *out, struct err *err)
+{
+    char dir[WAL_NAME_SIZE];
+    char name[WAL_NAME_SIZE];
+    char dir_path[FILE_PATH_SIZE];
+    wal_name(dir, WAL_CHECKPOINT_PREFIX, w->checkpoint_number, "");
+    wal_name(name, "", file, "");
+    TRY(wal_path(w, dir, dir_path, err));
+    return file_join(out, dir_path, name, err);
+}
+
+static uint64_t size_of(const struct wal *w, const char *path)
+{
+    struct file_info info;
+    struct err ignored = { 0 };
+    return w->files->stat(w->files->ctx, path, &info, &ignored) == ERR_OK ? info.size_bytes : 0;
+}
+
+static enum err_code replay_checkpoint(struct replay *r, struct err *err)
+{
+    char path[FILE_PATH_SIZE];
+    r->is_checkpoint = true;
+    struct outcome o = { 0 };
+    uint64_t file = 0;
+    for (;; file++) {
+        struct wal_epoch next;
+        TRY(checkpoint_path(r->w, file + 1, path, err));
+        const bool has_next = wal_scan_start(r->w->files, path, file + 1, &next);
+        TRY(checkpoint_path(r->w, file, path, err));
+        struct err open_err = { 0 };
+        enum err_code code =
+            replay_file(r, path, file, has_next ? next.previous_bytes : 0, &o, &open_err);
+        if (code == ERR_NOTFOUND) break;
+        if (code != ERR_OK) {
+            if (err) *err = open_err;
+            return code;
+        }
+        if (!o.is_readable || (has_next && o.end != next.previous_bytes)) {
+            report_damage(r, "checkpoint", file, &o, has_next ? next.previous_bytes : 0);
+            r->has_trailer = true; /* reported */
+        }
+    }
+    if (!r->has_trailer || file == 0) report_damage(r, "checkpoint", file, &o, 0);
+    r->is_checkpoint = false;
+    r->is_base_lost = r->is_after_damage = false;
+    return ERR_OK;
+}
+
+/* ---- segments ----------------------------------------------------------------------------- */
+
+static void add_row(struct replay *r, uint64_t number, const struct outcome *o, bool is_damaged)
+{
+    const struct wal_row row = { .first = number,
+                                 .last = number,
+                                 .end_position = r->position,
+                                 .bytes = o->end,
+                                 .continues = o->continues,
+                                 .is_damaged = is_damaged };
+    wal_table_add(&r->w->table, &row);
+}
+
+/* An older segment: it must end where the next one's EPOCH says. */
+static bool is_older_damaged(const struct outcome *o, bool has_next, uint64_t expected)
+{
+    if (!o->is_readable) return true;
+    return has_next && expected != 0 ? o->end != expected : o->is_bad;
+}
+
+static void note_tail(struct replay *r, uint64_t number, const struct outcome *o)
+{
+    r->tail_bytes = o->end;
+    r->can_cut_tail = o->is_readable;
+    if (!o->is_readable || o->rest == 0) return;
+    stat_add(&r->w->stats.torn_tails, 1);
+    stat_add(&r->w->stats.truncated_bytes, o->rest);
+    log_warn(&r->w->log, "WAL ends in an unfinished record; cut off", LOG_U64("segment", number),
+             LOG_U64("offset", o->end), LOG_U64("bytes", o->rest));
+}
+
+static enum err_code replay_segment(struct replay *r, size_t i, struct err *err)
+{
+    struct wal *w = r->w;
+    const uint64_t number = w->found.numbers[i];
+    const bool is_last = i + 1 == w->found.count;
+    char name[WAL_NAME_SIZE];
+    char path[FILE_PATH_SIZE];
+    struct wal_epoch next = { 0 };
+    bool has_next = false;
+    if (!is_last && w->found.numbers[i + 1] == number + 1) {
+        wal_name(name, "", number + 1, "");
+        TRY(wal_path(w, name, path, err));
+        has_next = wal_scan_start(w->files, path, number + 1, &next);
+    }
+    wal_name(name, "", number, "");
+    TRY(wal_path(w, name, path, err));
+    struct outcome o;
+    TRY(replay_file(r, path, number, next.previous_bytes, &o, err));
+    const bool is_damaged =
+        is_last ? !o.is_readable : is_older_damaged(&o, has_next, next.previous_bytes);
+    r->is_base_lost = false;
+    if (is_damaged) report_damage(r, "segment", number, &o, next.previous_bytes);
+    if (is_last) note_tail(r, number, &o);
+    add_row(r, number, &o, is_damaged);
+    return ERR_OK;
+}
+
+static void report_missing(struct replay *r, uint64_t number)
+{
+    const struct outcome nothing = { 0 };
+    report_damage(r, "missing segment", number, &nothing, 0);
+}
+
+static enum err_code replay_segments(struct replay *r, struct err *err)
+{
+    const struct wal *w = r->w;
+    const struct wal_found *f = &w->found;
+    r->is_base_lost = true; /* nothing that the first segment could continue */
+    if (w->has_checkpoint) {
+        const uint64_t first = w->checkpoint_number + 1;
+        if (f->count == 0 || f->numbers[0] != first) report_missing(r, first);
+    }
+    for (size_t i = 0; i < f->count; i++) {
+        if (i > 0 && f->numbers[i] != f->numbers[i - 1] + 1) {
+            report_missing(r, f->numbers[i - 1] + 1);
+        }
+        TRY(replay_segment(r, i, err));
+    }
+    return ERR_OK;
+}
+
+/* ---- before and after --------------------------------------------------------------------- */
+
+static enum err_code sum_bytes(struct replay *r, struct err *err)
+{
+    struct wal *w = r->w;
+    char name[WAL_NAME_SIZE];
+    char path[FILE_PATH_SIZE];
+    for (uint64_t file = 0; w->has_checkpoint; file++) {
+        TRY(checkpoint_path(w, file, path, err));
+        uint64_t size = size_of(w, path);
+        if (size == 0) break;
+        r->bytes_total += size;
+    }
+    for (size_t i = 0; i < w->found.count; i++) {
+        wal_name(name, "", w->found.numbers[i], "");
+        TRY(wal_path(w, name, path, err));
+        r->bytes_total += size_of(w, path);
+    }
+    return ERR_OK;
+}
+
+/* Give the unfinished record and the preallocation back, and make what was replayed durable. */
+static enum err_code cut_tail(const struct replay *r, struct err *err)
+{
+    const struct wal *w = r->w;
+    if (w->found.count == 0 || !r->can_cut_tail) return ERR_OK;
+    char name[WAL_NAME_SIZE];
+    char path[FILE_PATH_SIZE];
+    struct file *f = NULL;
+    wal_name(name, "", w->found.numbers[w->found.count - 1], "");
+    TRY(wal_path(w, name, path, err));
+    TRY(w->files->open(w->files->ctx, path, FILE_WRITE, &f, err));
+    enum err_code code = w->files->truncate(w->files->ctx, f, r->tail_bytes, err);
+    if (code == ERR_OK) code = w->files->fdatasync(w->files->ctx, f, err);
+    struct err ignored = { 0 };
+    enum err_code closed = w->files->close(w->files->ctx, f, code == ERR_OK ? err : &ignored);
+    return code == ERR_OK ? closed : code;
+}
+
+static enum err_code start(struct wal *w, const struct replay *r, struct err *err)
+{
+    const struct wal_found *f = &w->found;
+    w->next_number = w->has_checkpoint ? w->checkpoint_number + 1 : 0;
+    if (f->count > 0) w->next_number = f->numbers[f->count - 1] + 1;
+    w->reserved = w->written = w->synced = w->released = r->position;
+    w->planned_bytes = w->file.offset = r->tail_bytes;
+    w->needs_roll = true; /* never append to a segment of an earlier life */
+    atomic_store_explicit(&w->epoch, r->epoch, memory_order_release);
+    w->state = WAL_RUNNING;
+    wal_update_gauges_locked(w); /* no other thread yet */
+    TRY(thread_start(&w->writer, "wal-writer", wal_writer_run, w, err));
+    return thread_start(&w->syncer, "wal-sync", wal_sync_run, w, err);
+}
+
+static enum err_code replay_all(struct replay *r, struct err *err)
+{
+    TRY(sum_bytes(r, err));
+    if (r->w->has_checkpoint) TRY(replay_checkpoint(r, err));
+    TRY(replay_segments(r, err));
+    r->has_payloads = false;
+    return r->to->release ? r->to->release(r->to->arg, 1, err) : ERR_OK;
+}
+
+enum err_code wal_replay(struct journal *j, const struct journal_replay *to, struct err *err)
+{
+    struct wal *w = wal_of(j);
+    ASSERT(w->magic == WAL_STATE_MAGIC);
+    ASSERT(w->state == WAL_OPENED);
+    wal_dir_clean(w);
+    struct replay r = { .w = w, .to = to, .epoch = 1 };
+    r.buffer = mem_alloc(w->mem, MEM_INGEST, REPLAY_BUFFER_BYTES);
+    if (!r.buffer) return err_set(err, ERR_NOMEM, "no memory to replay the journal");
+    enum err_code code = replay_all(&r, err);
+    mem_free(w->mem, MEM_INGEST, r.buffer, REPLAY_BUFFER_BYTES);
+    if (code == ERR_OK) code = cut_tail(&r, err);
+    if (code == ERR_OK) code = start(w, &r, err);
+    if (code == ERR_OK) wal_found_deinit(w);
+    return code;
+}
+
+bool wal_find_identity(struct wal *w, struct journal_identity *out)
+{
+    char name[WAL_NAME_SIZE];
+    char path[FILE_PATH_SIZE];
+    struct err ignored = { 0 };
+    struct wal_epoch epoch;
+    if (w->has_checkpoint && checkpoint_path(w, 0, path, &ignored) == ERR_OK &&
+        wal_scan_start(w->files, path, 0, &epoch)) {
+        *out = epoch.identity;
+        return true;
+    }
+    for (size_t i = 0; i < w->found.count; i++) {
+        wal_name(name, "", w->found.numbers[i], "");
+        if (wal_path(w, name, path, &ignored) != ERR_OK) return false;
+        if (wal_scan_start(w->files, path, w->found.numbers[i], &epoch)) {
+            *out = epoch.identity;
+            return true;
+        }
+    }
+    return false;
+}

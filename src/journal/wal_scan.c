@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "journal/wal_scan.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+
+enum err_code wal_scan_open(struct wal_scan *s, const struct file_layer *files, const char *path,
+                            uint8_t *buffer, size_t cap, struct err *err)
+{
+    ASSERT(cap >= journal_record_bytes(JOURNAL_RECORD_MAX));
+    *s = (struct wal_scan){ .files = files, .buffer = buffer, .cap = cap };
+    TRY(files->open(files->ctx, path, FILE_READ, &s->f, err));
+    enum err_code code = files->size(files->ctx, s->f, &s->size, err);
+    if (code != ERR_OK) {
+        wal_scan_close(s);
+        return code;
+    }
+    s->limit = s->size;
+    wal_scan_fill(s);
+    return ERR_OK;
+}
+
+bool wal_scan_header(struct wal_scan *s, uint64_t number, struct err *err)
+{
+    ASSERT(s->offset == 0);
+    if (s->read_err.code != ERR_OK) {
+        if (err) *err = s->read_err;
+        return false;
+    }
+    size_t have = s->end < WAL_HEADER_BYTES ? s->end : WAL_HEADER_BYTES;
+    if (wal_header_decode((struct bytes){ s->buffer, have }, number, err) != ERR_OK) return false;
+    s->offset = s->begin = WAL_HEADER_BYTES;
+    return true;
+}
+
+enum wal_parse wal_scan_next(struct wal_scan *s, struct journal_record *out_rec)
+{
+    if (s->read_err.code != ERR_OK) return WAL_PARSE_BAD;
+    uint64_t left = s->limit > s->offset ? s->limit - s->offset : 0;
+    size_t have = s->end - s->begin;
+    if (have > left) have = (size_t)left;
+    size_t bytes = 0;
+    struct bytes in = { s->buffer + s->begin, have };
+    enum wal_parse parsed = wal_record_parse(in, left, out_rec, &bytes);
+    if (parsed == WAL_PARSE_RECORD) {
+        s->begin += bytes;
+        s->offset += bytes;
+    }
+    return parsed;
+}
+
+void wal_scan_fill(struct wal_scan *s)
+{
+    size_t have = s->end - s->begin;
+    if (have > 0) memmove(s->buffer, s->buffer + s->begin, have);
+    s->begin = 0;
+    s->end = have;
+    size_t n = 0;
+    if (s->files->pread(s->files->ctx, s->f, s->buffer + have, s->cap - have, s->offset + have, &n,
+                        &s->read_err) != ERR_OK) {
+        return;
+    }
+    s->end += n;
+    if (n == 0 && s->offset + have < s->size) { /* the file shrank */
+        (void)err_set(&s->read_err, ERR_IO, "WAL segment became shorter while it was read");
+    }
+}
+
+uint64_t wal_scan_rest(struct wal_scan *s)
+{
+    uint64_t from = s->offset;
+    uint64_t last = from;
+    s->begin = s->end = 0;
+    while (s->read_err.code == ERR_OK && s->offset < s->size) {
+        wal_scan_fill(s);
+        if (s->end == 0) break;
+        for (size_t i = s->end; i-- > 0;) {
+            if (s->buffer[i] != 0) {
+                last = s->offset + i + 1;
+                break;
+            }
+        }
+        s->offset += s->end;
+        s->begin = s->end = 0;
+    }
+    s->offset = from;
+    return last - from;
+}
+
+void wal_scan_close(struct wal_scan *s)
+{
+    struct err ignored = { 0 };
+    if (s->f) (void)s->files->close(s->files->ctx, s->f, &ignored); /* was only read */
+    s->f = NULL;
+}
+
+/* The EPOCH in the first bytes of a segment. */
+static bool decode_start(struct bytes in, uint64_t number, struct wal_epoch *out)
+{
+    struct err ignored = { 0 };
+    if (wal_header_decode(in, number, &ignored) != ERR_OK) return false;
+    struct bytes rest = { in.ptr + WAL_HEADER_BYTES, in.len - WAL_HEADER_BYTES };
+    struct journal_record rec = { 0 };
+    size_t bytes;
+    if (wal_record_parse(rest, rest.len, &rec, &bytes) != WAL_PARSE_RECORD) return false;
+    return rec.type == JOURNAL_EPOCH && wal_epoch_decode(rec.payload, out);
+}
+
+bool wal_scan_start(const struct file_layer *files, const char *path, uint64_t number,
+                    struct wal_epoch *out)
+{
+    struct file *f = NULL;
+    struct err ignored = { 0 };
+    if (files->open(files->ctx, path, FILE_READ, &f, &ignored) != ERR_OK) return false;
+    uint8_t head[WAL_START_BYTES];
+    size_t n = 0;
+    enum err_code code = files->pread(files->ctx, f, head, sizeof head, 0, &n, &ignored);
+    (void)files->close(files->ctx, f, &ignored);
+    if (code != ERR_OK || n < sizeof head) return false;
+    return decode_start((struct bytes){ head, n }, number, out);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * wal_scan - reads one segment file record by record through a buffer of a few MiB.
+ *
+ *     wal_scan_open(&s, path, number) ... while (wal_scan_next(&s, &rec) == ...)
+ * A payload points into the buffer; it is valid until wal_scan_fill is called.
+ * Threads   One owner.
+ * Failure   A read error ends the scan as damage would (WAL_PARSE_BAD) and stays in s->read_err:
+ *           one unreadable sector must not prevent the start.
+ */
+#ifndef PHAROS_JOURNAL_WAL_SCAN_H
+#define PHAROS_JOURNAL_WAL_SCAN_H
+
+#include "journal/wal_segment.h"
+#include "os/file_layer.h"
+
+struct wal_scan {
+    const struct file_layer *files;
+    struct file *f;
+    uint8_t *buffer; /* borrowed */
+    size_t cap;
+    uint64_t size;     /* of the file */
+    uint64_t limit;    /* records end here or earlier; <= size */
+    uint64_t offset;   /* file offset of the next record */
+    size_t begin, end; /* buffer[begin, end) = file bytes from `offset` on */
+    struct err read_err;
+};
+
+/* Open `path` and read its first bytes. ERR_NOTFOUND and what open returns; the scan starts at the
+ * header, limit = size. */
+CHECK_RESULT enum err_code wal_scan_open(struct wal_scan *s, const struct file_layer *files,
+                                         const char *path, uint8_t *buffer, size_t cap,
+                                         struct err *err);
+/* Check and pass the header. False when it is not the header of segment `number`. */
+CHECK_RESULT bool wal_scan_header(struct wal_scan *s, uint64_t number, struct err *err);
+/* The next record; WAL_PARSE_MORE: call wal_scan_fill, then again. At END and BAD s->offset is
+ * where the valid records end. */
+enum wal_parse wal_scan_next(struct wal_scan *s, struct journal_record *out_rec);
+/* Read on; earlier payloads become invalid. */
+void wal_scan_fill(struct wal_scan *s);
+/* Bytes from s->offset up to the last one in the file that is not zero. Uses the buffer. */
+uint64_t wal_scan_rest(struct wal_scan *s);
+void wal_scan_close(struct wal_scan *s);
+
+/* The first EPOCH of segment `number` at `path`; false when unreadable for whatever reason. */
+bool wal_scan_start(const struct file_layer *files, const char *path, uint64_t number,
+                    struct wal_epoch *out);
+
+#endif

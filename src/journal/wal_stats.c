@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "journal/wal_stats.h"
+
+#define COUNTER(field, name, help) STAT_COUNTER(struct wal_stats, field, name, help)
+#define GAUGE(field, name, help) STAT_GAUGE(struct wal_stats, field, name, help)
+#define HISTOGRAM(field, name, help) STAT_HISTOGRAM(struct wal_stats, field, name, help)
+
+const struct stat_desc WAL_STATS[WAL_STATS_COUNT] = {
+    COUNTER(written_bytes, "pharos_wal_written_bytes_total",
+            "Bytes of records written to WAL segments."),
+    COUNTER(records, "pharos_wal_records_total", "Records written to WAL segments."),
+    COUNTER(writes, "pharos_wal_writes_total", "Group writes to WAL segments."),
+    COUNTER(syncs, "pharos_wal_syncs_total", "Successful syncs of WAL segments."),
+    COUNTER(write_failures, "pharos_wal_write_failures_total",
+            "Failed writes, allocations and segment creations."),
+    COUNTER(sync_failures, "pharos_wal_sync_failures_total", "Failed syncs of WAL segments."),
+    COUNTER(recoveries, "pharos_wal_recoveries_total",
+            "Times a new segment took over after a failure and service resumed."),
+    COUNTER(ring_full_waits, "pharos_wal_ring_full_waits_total",
+            "Appends that waited for room in the ring."),
+    COUNTER(ring_full_rejected, "pharos_wal_ring_full_rejected_total",
+            "Appends refused because the ring stayed full."),
+    COUNTER(epoch_conflicts, "pharos_wal_epoch_conflicts_total",
+            "Records encoded again because a new epoch had begun."),
+    COUNTER(segments_created, "pharos_wal_segments_created_total", "Segments created."),
+    COUNTER(checkpoints, "pharos_wal_checkpoints_total", "Checkpoints completed."),
+    COUNTER(checkpoint_failures, "pharos_wal_checkpoint_failures_total",
+            "Checkpoints abandoned because of an error."),
+    COUNTER(delete_failures, "pharos_wal_delete_failures_total",
+            "Segments and checkpoints that could not be deleted (tried again later)."),
+    COUNTER(replayed_records, "pharos_wal_replayed_records_total", "Records read at start."),
+    COUNTER(replayed_bytes, "pharos_wal_replayed_bytes_total", "Bytes of records read at start."),
+    COUNTER(corruptions, "pharos_wal_corruptions_total",
+            "Damaged or missing segments and checkpoints found at start."),
+    COUNTER(lost_bytes, "pharos_wal_lost_bytes_total",
+            "Bytes behind damage in older segments, known to be lost."),
+    COUNTER(torn_tails, "pharos_wal_torn_tails_total",
+            "Starts that found an unfinished record at the end of the log."),
+    COUNTER(truncated_bytes, "pharos_wal_truncated_bytes_total",
+            "Bytes of unfinished records cut off at the end of the log."),
+    GAUGE(segments, "pharos_wal_segments", "Segments on disk."),
+    GAUGE(size_bytes, "pharos_wal_size_bytes", "Bytes of the segments, without preallocation."),
+    GAUGE(damaged_segments, "pharos_wal_damaged_segments",
+          "Damaged segments that wait for the next checkpoint."),
+    GAUGE(unsynced_bytes, "pharos_wal_unsynced_bytes", "Bytes that a power cut would lose now."),
+    GAUGE(durability_lag_ms, "pharos_wal_durability_lag_milliseconds",
+          "Age of the oldest byte that a power cut would lose now."),
+    GAUGE(poisoned, "pharos_wal_poisoned",
+          "1 while the disk fails and writes are refused, else 0."),
+    HISTOGRAM(sync_duration, "pharos_wal_sync_duration_seconds", "Duration of WAL syncs."),
+    HISTOGRAM(write_duration, "pharos_wal_write_duration_seconds", "Duration of WAL group writes."),
+};
