@@ -38,7 +38,8 @@ static void record(struct target *t, enum target_health health, const struct err
     t->last_duration_s = (double)elapsed / 1e9;
     t->last_error[0] = '\0';
     if (health != TARGET_DOWN) return;
-    snprintf(t->last_error, sizeof t->last_error, "%s", err->detail[0] ? err->detail : err->msg);
+    (void)str_z(str_of_z(err->detail[0] ? err->detail : err->msg), t->last_error,
+                sizeof t->last_error);
 }
 
 /* Append the run's batch and learn its series. */
