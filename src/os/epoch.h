@@ -36,7 +36,7 @@ struct epoch_guard epoch_enter(struct epoch *e);
 void epoch_leave(struct epoch *e, struct epoch_guard *g);
 
 /* Call fn(arg, ptr, size) when it is safe. Never fails: with no memory for the note it waits for
- * the readers and frees at once. */
+ * the readers and frees at once, so the caller must not be inside itself. */
 void epoch_retire(struct epoch *e, void *ptr, uint64_t size,
                   void (*fn)(void *arg, void *ptr, uint64_t size), void *arg);
 /* Free what is safe now; returns the number of items still waiting. */

@@ -21,12 +21,15 @@
 struct loop;
 struct mem_budget;
 
+/* LOOP_HANGUP is reported whenever the descriptor is broken or closed by both sides. Asked for, it is
+ * reported as soon as the peer has closed its side; since that state stays, whoever asks for it must
+ * take it back (loop_watch_update) or remove the watch once it was reported. */
 enum { LOOP_READ = 1, LOOP_WRITE = 2, LOOP_HANGUP = 4 };
 
 /* Embed in the owner. Zero-initialise. */
 struct loop_watch {
     int fd;
-    uint32_t events; /* asked for: LOOP_READ | LOOP_WRITE */
+    uint32_t events; /* asked for: LOOP_READ | LOOP_WRITE | LOOP_HANGUP */
     void (*fn)(struct loop_watch *w, uint32_t ready);
     bool is_active;
 };
@@ -45,9 +48,14 @@ struct loop_msg {
 
 CHECK_RESULT enum err_code loop_create(struct mem_budget *mem, const struct clock *clock,
                                        struct loop **out, struct err *err);
+/* Delivers what is still posted. No watch and no timer may be active. NULL is a no-op. */
 void loop_destroy(struct loop *l);
-/* Run until loop_stop(); messages posted before the stop are still delivered. */
+/* Run until loop_stop(); messages posted before the stop are still delivered. A loop runs once. */
 void loop_run(struct loop *l);
+/* One turn: wait for events (until the first timer; not at all unless may_wait), then run what is ready,
+ * the messages, and the timers due. loop_run repeats it; tests call it to go step by step. With a
+ * fake clock a waiting loop does not see the time move: post a message to it. */
+void loop_turn(struct loop *l, bool may_wait);
 /* Any thread. */
 void loop_stop(struct loop *l);
 /* Any thread; lock-free; order per poster is kept. Delivered exactly once, also when the loop
@@ -66,7 +74,7 @@ CHECK_RESULT enum err_code loop_timer_set(struct loop *l, struct loop_timer *t, 
 void loop_timer_cancel(struct loop *l, struct loop_timer *t);
 /* mono_ns as of this turn. */
 uint64_t loop_now_ns(const struct loop *l);
-/* For the watchdog: mono_ns at which the current turn began. Any thread. */
+/* For the watchdog: mono_ns at which the current turn began, 0 while the loop waits. Any thread. */
 uint64_t loop_heartbeat_ns(const struct loop *l);
 
 #endif
