@@ -97,7 +97,6 @@ struct http_limits {
     uint32_t header_count_max;   /* 100; above: 431 */
     uint64_t body_bytes_max;     /* 32 MiB as sent; above: 413. A route may lower or raise it. */
     uint64_t decoded_bytes_max;  /* 32 MiB after Content-Encoding; above: 413 */
-    uint64_t decoded_free_bytes; /* 1 MiB: below it the ratio is not looked at */
     uint32_t decoded_ratio_max;  /* 100 */
     uint64_t head_timeout_ms;    /* 10 s from the first byte to the end of the head; 408 */
     uint64_t request_timeout_ms; /* 60 s from the first byte to the end of the body; 408 */
@@ -128,13 +127,5 @@ enum http_coding {
 };
 /* Of a Content-Encoding value; empty is identity, a list of several is unknown. */
 enum http_coding http_coding_of(struct str content_encoding);
-
-/* Decode `in` into `out` (appended; out->cap_max is honoured as well). The output is bounded while
- * decoding by decoded_bytes_max and, above decoded_free_bytes, by in.len * decoded_ratio_max.
- * ERR_LIMIT (413), ERR_INVALID (400), ERR_UNSUPPORTED (415: snappy and unknown codings),
- * ERR_NOMEM (503). */
-CHECK_RESULT enum err_code http_body_decode(enum http_coding coding, struct bytes in,
-                                            const struct http_limits *limits, struct buf *out,
-                                            struct err *err);
 
 #endif
