@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * state-checks - each state of a panel, crowds and hostile text: the browser gets made-up answers in
+ * place of the server's.
+ */
+import {
+  check,
+  checkAccessible,
+  checkDrawn,
+  checkEqual,
+  close,
+  eventually,
+  fakeMatrix,
+  panelStates,
+  stub,
+  success,
+} from './harness.mjs';
+
+const RANGE = 'api/v1/query_range';
+const INSTANT = 'api/v1/query';
+
+async function graphState(page) {
+  return page.locator('.panel[aria-label="Graph"]').getAttribute('data-state');
+}
+
+async function failed(host) {
+  const text = 'query timed out in expression evaluation';
+  const body = { status: 'error', errorType: 'timeout', error: text };
+  let isBroken = true;
+  const opened = await host.open('query?expr=up', {
+    mayFail: [/status of 503/],
+    prepare: (page) =>
+      stub(page, RANGE, (request) => (isBroken ? { status: 503, body } : fakeMatrix(request, 2))),
+  });
+  const { page } = opened;
+  await eventually(async () => (await graphState(page)) === 'error', 'no error state');
+  const shown = await page.locator('.error-block').innerText();
+  check(shown.includes(text) && shown.includes('HTTP 503'), `not verbatim: ${shown}`);
+  await checkAccessible(page, 'error');
+  isBroken = false;
+  await page.getByRole('button', { name: 'Retry' }).click();
+  await eventually(async () => (await graphState(page)) === 'data', 'Retry does not recover');
+  await close(opened);
+}
+
+async function slow(host) {
+  let release = () => {};
+  const held = new Promise((resolve) => {
+    release = resolve;
+  });
+  let isHeld = true;
+  const opened = await host.open('query?expr=up', {
+    prepare: (page) =>
+      stub(page, RANGE, async (request) => {
+        if (isHeld) await held;
+        return fakeMatrix(request, 1);
+      }),
+  });
+  const { page } = opened;
+  await eventually(async () => (await graphState(page)) === 'loading', 'no loading state');
+  const cancel = page.getByRole('button', { name: 'Cancel' });
+  await cancel.waitFor();
+  await host.shot(page, 'query-slow');
+  await checkAccessible(page, 'loading');
+  await cancel.click();
+  await eventually(async () => (await graphState(page)) === 'empty', 'Cancel does not end it');
+  isHeld = false;
+  release();
+  await page.getByRole('button', { name: 'Ask again' }).click();
+  await eventually(async () => (await graphState(page)) === 'data', 'asking again does not work');
+  await close(opened);
+}
+
+async function partial(host) {
+  const warnings = ['results truncated due to limit'];
+  const infos = ['metric might not be a counter, name does not end in _total: "x"'];
+  const opened = await host.open('query?expr=up', {
+    prepare: (page) =>
+      stub(page, RANGE, (request) => {
+        const answer = fakeMatrix(request, 3);
+        return { body: { ...answer.body, warnings, infos } };
+      }),
+  });
+  const { page } = opened;
+  await eventually(async () => (await graphState(page)) === 'partial', 'no partial state');
+  const shown = await page.locator('.notices').innerText();
+  check(shown.includes(warnings[0]) && shown.includes(infos[0]), `not verbatim: ${shown}`);
+  await host.shot(page, 'query-partial');
+  await checkAccessible(page, 'partial');
+  await close(opened);
+}
+
+async function gaps(host) {
+  const opened = await host.open('query?expr=up', {
+    prepare: (page) =>
+      stub(page, RANGE, (request) => {
+        const answer = fakeMatrix(request, 1);
+        const [series] = answer.body.data.result;
+        const third = Math.floor(series.values.length / 3);
+        series.values.splice(third, third);
+        series.values[0][1] = 'NaN';
+        return answer;
+      }),
+  });
+  const { page } = opened;
+  await eventually(async () => (await graphState(page)) === 'partial', 'NaN is not mentioned');
+  await checkDrawn(page, '.panel[aria-label="Graph"]', 'the graph');
+  const columns = await page.locator('.panel[aria-label="Graph"] canvas').evaluate((canvas) => {
+    const { width, height } = canvas;
+    const { data } = canvas.getContext('2d').getImageData(0, 0, width, height);
+    const middle = Math.floor(width / 2);
+    let count = 0;
+    for (let x = middle - 20; x < middle + 20; x += 1) {
+      for (let y = 0; y < height - 40; y += 1) {
+        const i = 4 * (y * width + x);
+        if (
+          Math.max(data[i], data[i + 1], data[i + 2]) -
+            Math.min(data[i], data[i + 1], data[i + 2]) >
+          40
+        ) {
+          count += 1;
+        }
+      }
+    }
+    return count;
+  });
+  checkEqual(columns, 0, 'coloured pixels in the gap');
+  await close(opened);
+}
+
+async function crowd(host) {
+  const opened = await host.open('query?expr=many&from=now-1h&to=now', {
+    prepare: (page) => stub(page, RANGE, (request) => fakeMatrix(request, 1000)),
+  });
+  const { page } = opened;
+  await checkDrawn(page, '.panel[aria-label="Graph"]', 'the graph');
+  await page.getByText('The 50 largest series are drawn').waitFor();
+  const rows = await page.locator('.legend [role="row"]').count();
+  check(rows < 120, `${rows} rows of the legend are in the document`);
+  await page.getByRole('button', { name: 'Draw all' }).click();
+  await page.getByText('All 1000 series are drawn').waitFor();
+  await host.shot(page, 'query-crowd');
+  await close(opened);
+}
+
+async function hostile(host) {
+  const evil = '<img src=x onerror="document.title=\'owned\'">';
+  const labels = () => ({ __name__: 'm', evil, long: 'x'.repeat(3000) });
+  const opened = await host.open('query?expr=m', {
+    prepare: async (page) => {
+      await stub(page, RANGE, (request) =>
+        fakeMatrix(request, 2, (i) => ({ ...labels(), i: String(i) })),
+      );
+      await stub(page, INSTANT, () =>
+        success(
+          {
+            resultType: 'vector',
+            result: [{ metric: labels(), value: [1, '1'] }],
+          },
+          { infos: [evil] },
+        ),
+      );
+    },
+  });
+  const { page } = opened;
+  await checkDrawn(page, '.panel[aria-label="Graph"]', 'the graph');
+  await page.getByRole('tab', { name: 'Table' }).click();
+  await page.locator('.table').waitFor();
+  check(
+    (await page.locator('.table').innerText()).includes('<img'),
+    'the label is not shown as text',
+  );
+  checkEqual(await page.locator('main img').count(), 0, 'images made from label values');
+  check((await page.title()).includes('Metrics'), 'a label value was run');
+  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  check(overflow <= 0, `a long label makes the page ${overflow} px too wide`);
+  await close(opened);
+}
+
+function fakeTarget(i, health, lastError = '') {
+  return {
+    discoveredLabels: { __address__: `host-${i}:9100`, job: 'fleet' },
+    labels: { instance: `host-${i}:9100`, job: 'fleet' },
+    scrapePool: `pool-${i % 40}`,
+    scrapeUrl: `http://host-${i}:9100/metrics`,
+    globalUrl: '',
+    lastError,
+    lastScrape: new Date().toISOString(),
+    lastScrapeDuration: 0.02,
+    health,
+    scrapeInterval: '15s',
+    scrapeTimeout: '10s',
+  };
+}
+
+async function manyTargets(host) {
+  const error = 'server returned HTTP status 500: <b>internal</b> "oh no"\nsecond line';
+  const activeTargets = Array.from({ length: 5000 }, (_, i) => fakeTarget(i, 'up'));
+  activeTargets.push(fakeTarget(7777, 'down', error));
+  const data = {
+    activeTargets,
+    droppedTargets: [],
+    droppedTargetCounts: { 'pool-1': 3 },
+  };
+  const opened = await host.open('targets', {
+    prepare: (page) => stub(page, 'api/v1/targets', () => success(data)),
+  });
+  const { page } = opened;
+  await panelStates(page);
+  checkEqual(await page.locator('.target-error').first().innerText(), error, 'the last error');
+  const nodes = await page.evaluate(() => document.querySelectorAll('*').length);
+  check(nodes < 3000, `${nodes} elements in the document`);
+  check(
+    (await page.getByText('3 dropped by relabelling').count()) === 1,
+    'dropped are not counted',
+  );
+  await page.evaluate(() => scrollTo(0, document.body.scrollHeight / 2));
+  await eventually(
+    async () => (await page.locator('.target').count()) > 5,
+    'nothing is drawn in the middle of the list',
+  );
+  await page.evaluate(() => scrollTo(0, 0));
+  await page.keyboard.press('/');
+  await page.keyboard.type('host-4321');
+  await eventually(
+    async () => (await page.locator('.target').count()) === 1,
+    'the filter finds none',
+  );
+  await page.getByRole('searchbox', { name: 'Filter targets' }).fill('');
+  await page.getByRole('button', { name: 'Down 1' }).click();
+  await eventually(
+    async () => (await page.locator('.target').count()) === 1,
+    'not only failing ones',
+  );
+  checkEqual(new URL(page.url()).searchParams.get('state'), 'down', 'state in the URL');
+  await page.locator('.target-url').click();
+  await page.getByText('Before relabelling').waitFor();
+  await host.shot(page, 'targets-failing');
+  await checkAccessible(page, 'targets, opened');
+  await close(opened);
+}
+
+async function noTargets(host) {
+  const data = {
+    activeTargets: [],
+    droppedTargets: [],
+    droppedTargetCounts: {},
+  };
+  const opened = await host.open('targets', {
+    prepare: (page) => stub(page, 'api/v1/targets', () => success(data)),
+  });
+  const { page } = opened;
+  checkEqual((await panelStates(page))['Targets'], 'empty', 'state of the targets');
+  await page.getByText('scrape_configs').waitFor();
+  await host.shot(page, 'targets-empty');
+  await checkAccessible(page, 'targets, empty');
+  await close(opened);
+}
+
+async function emptyHome(host) {
+  const opened = await host.open('', {
+    prepare: async (page) => {
+      await stub(page, RANGE, () => success({ resultType: 'matrix', result: [] }));
+      await stub(page, INSTANT, () => success({ resultType: 'vector', result: [] }));
+      await stub(page, 'api/v1/label/instance/values', () => success([]));
+    },
+  });
+  const { page } = opened;
+  const states = await panelStates(page);
+  checkEqual(states['CPU by mode'], 'empty', 'state of a chart');
+  checkEqual(states['File systems'], 'empty', 'state of the file systems');
+  await host.shot(page, 'home-empty');
+  await checkAccessible(page, 'home, empty');
+  await close(opened);
+}
+
+async function away(host) {
+  let isAway = false;
+  const opened = await host.open('query?expr=up', {
+    mayFail: [/ERR_CONNECTION_REFUSED/],
+    prepare: async (page) => {
+      await page.route(/\/(api|-)\//, async (route) => {
+        if (isAway) await route.abort('connectionrefused');
+        else await route.fallback();
+      });
+    },
+  });
+  const { page } = opened;
+  checkEqual((await panelStates(page))['Graph'], 'data', 'state before');
+  isAway = true;
+  await page.getByRole('button', { name: 'Refresh now' }).click();
+  const banner = page.locator('.banner');
+  await banner.waitFor();
+  check((await banner.innerText()).includes('cannot be reached'), 'no word of it');
+  checkEqual(await graphState(page), 'partial', 'state while away');
+  await checkDrawn(page, '.panel[aria-label="Graph"]', 'the last graph');
+  await host.shot(page, 'away');
+  await checkAccessible(page, 'server away');
+  isAway = false;
+  await page.getByRole('button', { name: 'Try now' }).click();
+  await banner.waitFor({ state: 'detached' });
+  await eventually(async () => (await graphState(page)) === 'data', 'no recovery');
+  await close(opened);
+}
+
+export function stateChecks(host) {
+  return [
+    ['error: verbatim, status, Retry', () => failed(host)],
+    ['slow: elapsed time, Cancel, ask again', () => slow(host)],
+    ['partial: warnings and infos verbatim', () => partial(host)],
+    ['gaps stay gaps, NaN is mentioned', () => gaps(host)],
+    ['1,000 series: band, virtual legend, all', () => crowd(host)],
+    ['hostile and long label values are text', () => hostile(host)],
+    ['5,000 targets: virtual, errors verbatim, filters', () => manyTargets(host)],
+    ['no targets: snippet', () => noTargets(host)],
+    ['Home without data says why', () => emptyHome(host)],
+    ['server away: banner, last data, recovery', () => away(host)],
+  ];
+}
