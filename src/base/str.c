@@ -169,25 +169,29 @@ static size_t quote_one(struct str s, size_t i, char *out, size_t *taken)
 char *str_quote(struct str s, char *out, size_t size)
 {
     ASSERT(size >= 8);
+    char piece[4];
+    size_t taken;
+    size_t total = 0;
+    for (size_t i = 0; i < s.len && total < size; i += taken) {
+        total += quote_one(s, i, piece, &taken);
+    }
+    bool is_cut = total + 3 > size; /* two quotes and the NUL */
+    size_t limit = is_cut ? size - 5 : size - 2;
     size_t len = 0;
     out[len++] = '"';
-    for (size_t i = 0; i < s.len;) {
-        char piece[4];
-        size_t taken;
+    for (size_t i = 0; i < s.len; i += taken) {
         size_t n = quote_one(s, i, piece, &taken);
-        bool is_last = i + taken == s.len;
-        /* Behind this piece the closing quote, or the dots and it, must still fit. */
-        if (len + n + (is_last ? 2 : 5) > size) {
-            memcpy(out + len, "...", 3);
-            len += 3;
-            break;
-        }
+        if (len + n > limit) break;
         memcpy(out + len, piece, n);
         len += n;
-        i += taken;
+    }
+    if (is_cut) {
+        memcpy(out + len, "...", 3);
+        len += 3;
     }
     out[len++] = '"';
     out[len] = '\0';
+    ASSERT(len < size);
     return out;
 }
 

@@ -5,6 +5,8 @@
 
 #define SECONDS_PER_DAY 86400
 #define DAYS_PER_ERA 146097 /* 400 years */
+/* A year beyond the range of int64 milliseconds, within that of int64 seconds. */
+#define YEAR_BEYOND_MS 300000000
 
 /* Days since 1970-01-01 of a proleptic Gregorian date. Source: Hinnant, "chrono-compatible
  * low-level date algorithms": years start in March, so that the leap day is the last one. */
@@ -139,11 +141,15 @@ bool time_parse_rfc3339(struct str s, int64_t *out_ts_ms)
     int64_t fraction_ms;
     int64_t east_s;
     if (!take_fraction_ms(&s, &fraction_ms) || !take_zone(&s, &east_s) || s.len != 0) return false;
-    /* 12 digits of year are below 2^45 days and 2^62 seconds. */
+    if (year > YEAR_BEYOND_MS || year < -YEAR_BEYOND_MS) {
+        *out_ts_ms = year < 0 ? INT64_MIN : INT64_MAX;
+        return true;
+    }
     int64_t unix_s = unix_from_civil(year, month, day, hour, minute, second) - east_s;
-    int64_t ms;
-    if (__builtin_mul_overflow(unix_s, 1000, &ms)) ms = unix_s < 0 ? INT64_MIN : INT64_MAX;
-    *out_ts_ms = ts_add(ms, fraction_ms);
+    __int128 ms = (__int128)unix_s * 1000 + fraction_ms;
+    if (ms > INT64_MAX) ms = INT64_MAX;
+    if (ms < INT64_MIN) ms = INT64_MIN;
+    *out_ts_ms = (int64_t)ms;
     return true;
 }
 
