@@ -48,6 +48,8 @@ uint64_t labels_hash_prometheus(struct labels l, struct arena *scratch);
 /* Prometheus' notation: `name{a="b", c="d"}`, values Go-quoted; `{}` when empty. With
  * `name_inside` the metric name is written as a pair instead. */
 void labels_print(struct buf *out, struct labels l, bool name_inside);
+/* A text as Go's strconv.Quote writes it: "a\"b\n\u200b\xff". */
+void labels_print_quoted(struct buf *out, struct str s);
 /* Deep copy into `a`. *out untouched on ERR_NOMEM. */
 CHECK_RESULT enum err_code labels_copy(struct arena *a, struct labels l, struct labels *out,
                                        struct err *err);

@@ -56,8 +56,7 @@ static void put_escape(struct buf *out, uint32_t rune)
     }
 }
 
-/* Go's strconv.Quote. */
-static void put_quoted(struct buf *out, struct str s)
+void labels_print_quoted(struct buf *out, struct str s)
 {
     buf_put_u8(out, '"');
     while (s.len > 0) {
@@ -81,10 +80,10 @@ static void put_pair(struct buf *out, const struct label *l)
     if (label_name_is_legacy(l->name)) {
         buf_put_str(out, l->name);
     } else {
-        put_quoted(out, l->name);
+        labels_print_quoted(out, l->name);
     }
     buf_put_u8(out, '=');
-    put_quoted(out, l->value);
+    labels_print_quoted(out, l->value);
 }
 
 void labels_print(struct buf *out, struct labels l, bool name_inside)
@@ -97,7 +96,7 @@ void labels_print(struct buf *out, struct labels l, bool name_inside)
     buf_put_u8(out, '{');
     const char *separator = "";
     if (name.len > 0 && !is_plain) {
-        put_quoted(out, name);
+        labels_print_quoted(out, name);
         separator = ", ";
     }
     for (size_t i = 0; i < l.len; i++) {
