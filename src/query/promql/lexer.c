@@ -274,11 +274,11 @@ static bool scan_number(struct promql_lexer *lx)
         lx->pos += 2;
         return scan_hex(lx);
     }
+    /* A dot at the start or after one 0 is not counted below, as in the reference. */
     bool got_dot = false, got_exponent = false;
-    if (peek(lx) == '.') {
-        lx->pos++;
-        (void)accept(lx, "0123456789");
-    }
+    (void)accept(lx, "0");
+    (void)accept(lx, ".");
+    (void)accept(lx, "0123456789");
     for (;;) {
         int c = peek(lx);
         if (is_digit(c)) {

@@ -204,6 +204,15 @@ static enum err_code parse_fill(struct parser *p, struct promql_matching *m)
     }
 }
 
+/* The optional labels of group_left and group_right. */
+static enum err_code parse_include(struct parser *p, struct promql_names *out)
+{
+    enum promql_token_kind next = parser_kind(p);
+    bool is_fill = next >= PROMQL_TOK_FILL && next <= PROMQL_TOK_FILL_RIGHT;
+    if (next != PROMQL_TOK_LEFT_PAREN && (is_fill || begins_expression(next))) return ERR_OK;
+    return parse_label_names(p, out);
+}
+
 enum err_code parse_binary_modifiers(struct parser *p, struct promql_binary *b)
 {
     struct promql_matching *m = &b->matching;
@@ -218,7 +227,7 @@ enum err_code parse_binary_modifiers(struct parser *p, struct promql_binary *b)
         if (kind == PROMQL_TOK_GROUP_LEFT || kind == PROMQL_TOK_GROUP_RIGHT) {
             (void)parser_take(p);
             m->card = kind == PROMQL_TOK_GROUP_LEFT ? PROMQL_MANY_TO_ONE : PROMQL_ONE_TO_MANY;
-            if (parser_kind(p) == PROMQL_TOK_LEFT_PAREN) TRY(parse_label_names(p, &m->include));
+            TRY(parse_include(p, &m->include));
         }
     }
     return parse_fill(p, m);

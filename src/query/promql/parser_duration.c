@@ -151,6 +151,7 @@ static enum err_code parse_duration_binary(struct parser *p, struct promql_expr 
     struct promql_duration d = { .op = duration_op(op.kind), .lhs = lhs };
     unsigned lowest = op.kind == PROMQL_TOK_POW ? precedence : precedence + 1;
     TRY(parse_duration(p, lowest, expect, &d.rhs));
+    if (parser_kind(p) == PROMQL_TOK_ERROR) return parser_unexpected(p, expect);
     TRY(gate(p, lhs));
     bool is_zero = d.rhs->kind == PROMQL_NUMBER && d.rhs->number.value == 0;
     if (is_zero && d.op == PROMQL_DUR_DIV)
@@ -209,9 +210,10 @@ static enum err_code parse_positive(struct parser *p, struct expectation expect,
         return ERR_OK;
     }
     if (parser_kind(p) == PROMQL_TOK_ERROR) return parser_unexpected(p, expect);
-    if (e->number.value <= 0)
+    int64_t ms = ms_of_number(&e->number);
+    if (ms <= 0) /* Prometheus takes less than a millisecond, and selects nothing */
         return parser_fail(p, ERR_INVALID, e->pos.start, "duration must be greater than 0");
-    *out_ms = ms_of_number(&e->number);
+    *out_ms = ms;
     return ERR_OK;
 }
 
@@ -310,7 +312,9 @@ static enum err_code parse_offset_duration(struct parser *p, struct promql_expr 
         return parse_duration_operand(p, IN_OFFSET, out);
     struct promql_token sign = parser_take(p);
     struct promql_expr *inner = NULL;
-    TRY(parse_duration_operand(p, IN_OFFSET, &inner));
+    TRY(parser_enter(p));
+    TRY(parse_offset_duration(p, &inner));
+    parser_leave(p);
     return apply_sign(p, &sign, inner, out);
 }
 

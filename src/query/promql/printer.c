@@ -34,25 +34,15 @@ static void put(struct sink *s, struct str text)
 
 /* ---- texts ---- */
 
-#define QUOTED_SIZE(len) (4 * (len) + 8) /* each byte at most \xff, two quotes, NUL */
+/* Each byte at most as \xff, two quotes, NUL. */
+#define QUOTED_SIZE(len) (4 * (len) + 8)
 
-void promql_print_quoted(struct buf *out, struct str s)
-{
-    if (s.len > (SIZE_MAX - 8) / 4) {
-        out->failed = true;
-        return;
-    }
-    char *at = (char *)buf_reserve(out, QUOTED_SIZE(s.len));
-    if (!at) return;
-    (void)str_quote(s, at, QUOTED_SIZE(s.len));
-    out->len += strlen(at);
-}
-
+/* When counting, escapes of unprintable code points may count less than they take. */
 static void put_quoted(struct sink *s, struct str text)
 {
     char quoted[QUOTED_SIZE(LINE_BYTES_MAX)];
     if (s->out) {
-        promql_print_quoted(s->out, text);
+        labels_print_quoted(s->out, text);
     } else if (text.len > LINE_BYTES_MAX) {
         s->count += text.len;
     } else {
@@ -351,7 +341,14 @@ static void put_operator(struct sink *s, const struct promql_binary *b)
 
 static void put_binary(struct sink *s, const struct promql_binary *b)
 {
-    put_expr(s, b->lhs);
+    /* "+Inf ^ 2" would be a sign before a power. */
+    bool is_bare = b->op == PROMQL_OP_POW && b->lhs->kind == PROMQL_NUMBER &&
+                   isinf(b->lhs->number.value) && b->lhs->number.value > 0;
+    if (is_bare) {
+        put_lit(s, "Inf");
+    } else {
+        put_expr(s, b->lhs);
+    }
     put_lit(s, " ");
     put_operator(s, b);
     put_lit(s, " ");
@@ -501,7 +498,8 @@ static void pretty_unary(struct sink *s, const struct promql_unary *u, unsigned 
     out->len -= blanks;
 }
 
-/* A node with its indentation; nodes that fit in a line are put as they are. */
+/* A node with its indentation; nodes that fit in a line are put as they are. A subquery that fits
+ * is not indented: so does Prometheus. */
 static void put_pretty(struct sink *s, const struct promql_expr *e, unsigned level)
 {
     ASSERT(s->out);
@@ -533,7 +531,7 @@ static void put_pretty(struct sink *s, const struct promql_expr *e, unsigned lev
         put_lit(s, ")");
         return;
     default:
-        indent(s, level);
+        if (e->kind != PROMQL_SUBQUERY) indent(s, level);
         put_expr(s, e);
         return;
     }

@@ -21,7 +21,4 @@
 void promql_print(struct buf *out, const struct promql_expr *e);
 void promql_print_pretty(struct buf *out, const struct promql_expr *e);
 
-/* Go's strconv.Quote. */
-void promql_print_quoted(struct buf *out, struct str s);
-
 #endif
