@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/config.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+
+#include "base/cleanup.h"
+#include "journal/journal.h"
+#include "os/process.h"
+
+#define CONFIG_BYTES_MAX ((size_t)256 << 20)
+
+struct config {
+    struct mem_budget *mem;
+    _Atomic uint32_t refs;
+    struct arena arena;
+    struct str file, text, base_dir; /* in arena */
+    bool is_builtin;
+    struct main_config main;
+};
+
+/* ---- schema ---- */
+
+static const char *const DURABILITY_NAMES[] = {
+    [JOURNAL_INTERVAL] = "interval", [JOURNAL_COMMIT] = "commit", [JOURNAL_OFF] = "off", NULL
+};
+
+static const struct yaml_field RETENTION_FIELDS[] = {
+    { "time", YAML_T_DURATION, .offset = offsetof(struct retention_config, time_ms) },
+    { "size", YAML_T_SIZE, .offset = offsetof(struct retention_config, size_bytes) },
+    { "percentage", YAML_T_UNUSED, .note = "retention by percentage has no effect yet" },
+};
+static const struct yaml_schema RETENTION = YAML_SCHEMA(struct retention_config, RETENTION_FIELDS);
+
+static const struct yaml_field TSDB_FIELDS[] = {
+    { "out_of_order_time_window", YAML_T_DURATION,
+      .offset = offsetof(struct tsdb_config, out_of_order_time_window_ms) },
+    { "stale_series_compaction_threshold", YAML_T_UNUSED },
+    { "chunk_encoding", YAML_T_UNUSED },
+    { "retention", YAML_T_STRUCT, .offset = offsetof(struct tsdb_config, retention),
+      .schema = &RETENTION },
+};
+static const struct yaml_schema TSDB = YAML_SCHEMA(struct tsdb_config, TSDB_FIELDS);
+
+static const struct yaml_field EXEMPLARS_FIELDS[] = {
+    { "max_exemplars", YAML_T_UINT, .offset = offsetof(struct exemplars_config, max_exemplars),
+      .default_text = "100000" },
+};
+static const struct yaml_schema EXEMPLARS = YAML_SCHEMA(struct exemplars_config, EXEMPLARS_FIELDS);
+
+static const struct yaml_field STORAGE_FIELDS[] = {
+    { "tsdb", YAML_T_STRUCT, .offset = offsetof(struct storage_config, tsdb), .schema = &TSDB },
+    { "exemplars", YAML_T_STRUCT, .offset = offsetof(struct storage_config, exemplars),
+      .schema = &EXEMPLARS },
+    { "durability", YAML_T_ENUM, .offset = offsetof(struct storage_config, durability),
+      .names = DURABILITY_NAMES, .default_text = "interval" },
+};
+static const struct yaml_schema STORAGE =
+    YAML_SCHEMA(struct storage_config, STORAGE_FIELDS, .docs = "configuration.md#storage");
+
+static void check_main(struct yaml_binder *b, const struct yaml_node *node, void *obj)
+{
+    struct main_config *c = obj;
+    scrape_configs_resolve(b, yaml_get(node, STR("scrape_configs")), &c->global,
+                           &c->scrape_configs);
+    if (c->storage.tsdb.out_of_order_time_window_ms) {
+        yaml_bind_warn(b, yaml_get(node, STR("storage")),
+                       "out_of_order_time_window has no effect yet: samples older than the newest "
+                       "of their series are refused");
+    }
+}
+
+static const struct yaml_field MAIN_FIELDS[] = {
+    { "global", YAML_T_STRUCT, .offset = offsetof(struct main_config, global),
+      .schema = &GLOBAL_CONFIG },
+    { "runtime", YAML_T_UNUSED },
+    { "rule_files", YAML_T_UNUSED, .note = "rule_files: rules are not evaluated yet" },
+    { "scrape_config_files", YAML_T_UNUSED, .note = "scrape_config_files are not read yet" },
+    { "scrape_configs", YAML_T_LIST, .offset = offsetof(struct main_config, scrape_configs),
+      .elem = YAML_T_STRUCT, .schema = &SCRAPE_CONFIG },
+    { "alerting", YAML_T_UNUSED, .note = "alerting: no alert is sent yet" },
+    { "remote_write", YAML_T_UNUSED, .note = "remote_write: nothing is forwarded yet" },
+    { "remote_read", YAML_T_UNUSED, .note = "remote_read has no effect yet" },
+    { "storage", YAML_T_STRUCT, .offset = offsetof(struct main_config, storage),
+      .schema = &STORAGE },
+    { "otlp", YAML_T_UNUSED },
+    { "tracing", YAML_T_UNUSED, .note = "tracing has no effect yet" },
+};
+static const struct yaml_schema MAIN =
+    YAML_SCHEMA(struct main_config, MAIN_FIELDS, .check = check_main, .docs = "configuration.md");
+
+/* ---- loading ---- */
+
+static bool lookup_env(void *ctx, struct str name, struct str *out)
+{
+    char text[256];
+    (void)ctx;
+    if (name.len >= sizeof text) return false;
+    *out = process_env(str_z(name, text, sizeof text));
+    return out->ptr != NULL;
+}
+
+DEFINE_CLEANUP(config_unref, struct config *)
+
+static enum err_code create(struct mem_budget *mem, struct config **out, struct err *err)
+{
+    struct config *c = mem_zalloc(mem, MEM_SYSTEM, sizeof *c);
+    if (!c) return err_set(err, ERR_NOMEM, "no memory for the configuration");
+    c->mem = mem;
+    atomic_store_explicit(&c->refs, 1, memory_order_relaxed);
+    arena_init(&c->arena, mem_source_of(mem, MEM_SYSTEM), CONFIG_BYTES_MAX);
+    *out = c;
+    return ERR_OK;
+}
+
+static enum err_code read_text(struct config *c, const struct file_layer *files, const char *path,
+                               struct err *err)
+{
+    const struct mem_source *mem = mem_source_of(c->mem, MEM_SYSTEM);
+    struct bytes content = { NULL, 0 };
+    struct str file = str_of_z(path);
+    size_t slash = file.len;
+    TRY(file_read_all(files, path, mem, YAML_FILE_BYTES_MAX, &content, err));
+    c->file = arena_str(&c->arena, file);
+    c->text = arena_str(&c->arena, str_of_bytes(content));
+    bool failed = content.len && !c->text.ptr;
+    if (content.ptr) mem->free(mem->ctx, (void *)(uintptr_t)content.ptr, content.len);
+    while (slash > 0 && file.ptr[slash - 1] != '/')
+        slash--;
+    c->base_dir = slash ? str_sub(c->file, 0, slash > 1 ? slash - 1 : 1) : STR(".");
+    return failed ? err_set(err, ERR_NOMEM, "no memory for the configuration") : ERR_OK;
+}
+
+static enum err_code bind_text(struct config *c, const struct file_layer *files,
+                               struct buf *diags_text, struct err *err)
+{
+    struct yaml_doc doc;
+    struct yaml_diags diags;
+    struct yaml_binder *binder = arena_new(&c->arena, struct yaml_binder);
+    struct yaml_env env = {
+        .lookup = lookup_env, .files = files, .base_dir = c->base_dir, .budget = c->mem
+    };
+    if (!binder) return err_set(err, ERR_NOMEM, "no memory for the configuration");
+    yaml_diags_init(&diags, &c->arena);
+    enum err_code rc = yaml_parse(c->file, c->text, &c->arena, &diags, &doc);
+    if (rc == ERR_OK) {
+        yaml_binder_init(binder, &doc, &c->arena, &diags, &env);
+        rc = yaml_bind(binder, &MAIN, &c->main);
+    }
+    yaml_diags_render(&diags, diags_text);
+    if (rc == ERR_OK) return ERR_OK;
+    struct buf first;
+    buf_init(&first, mem_source_of(c->mem, MEM_SYSTEM), 1u << 16);
+    yaml_diags_first(&diags, &first);
+    rc = err_setf(err, rc, "the configuration is not valid", STR_FMT, STR_ARG(buf_str(&first)));
+    buf_deinit(&first);
+    return rc;
+}
+
+enum err_code config_load(struct mem_budget *mem, const struct file_layer *files, const char *path,
+                          struct buf *diags, struct config **out, struct err *err)
+{
+    CLEANUP(config_unref_p) struct config *c = NULL;
+    TRY(create(mem, &c, err));
+    if (path) {
+        TRY(read_text(c, files, path, err));
+    } else {
+        c->is_builtin = true;
+        c->file = STR("built-in");
+        c->text = STR("global: {scrape_interval: 5s, scrape_timeout: 5s}\n");
+    }
+    TRY(bind_text(c, files, diags, err));
+    *out = TAKE(c);
+    return ERR_OK;
+}
+
+struct config *config_ref(struct config *c)
+{
+    atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
+    return c;
+}
+
+void config_unref(struct config *c)
+{
+    /* acq_rel: the last one sees what the others did before they let go */
+    if (!c || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) != 1) return;
+    arena_deinit(&c->arena);
+    mem_free(c->mem, MEM_SYSTEM, c, sizeof *c);
+}
+
+const struct main_config *config_main(const struct config *c)
+{
+    return &c->main;
+}
+
+struct str config_base_dir(const struct config *c)
+{
+    return c->base_dir;
+}
+
+bool config_is_builtin(const struct config *c)
+{
+    return c->is_builtin;
+}
+
+void config_dump(const struct config *c, struct buf *out)
+{
+    yaml_dump(&MAIN, &c->main, out);
+}

@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/server.h"
+
+#include <stdio.h>
+
+#include "base/duration.h"
+#include "os/crash.h"
+#include "os/process.h"
+#include "server/server_priv.h"
+
+#define DRAIN_MS 20000
+#define DIAGS_BYTES_MAX ((size_t)1 << 20)
+#define REQUEST_THREADS 32
+#define REQUEST_QUEUE_MAX 1024
+#define RETENTION_DEFAULT_MS (15LL * 86400000)
+
+/* ---- people ---- */
+
+static void complain(const char *what, const struct err *err)
+{
+    char text[1024];
+    err_text(err, text, sizeof text);
+    fprintf(stderr, "pharos: %s: %s\n", what, text);
+}
+
+static void greet(const struct server *s)
+{
+    double seconds = (double)(clock_mono_ns(s->clock) - s->start_ns) / 1e9;
+    const char *addr = s->listen_addr[0];
+    fprintf(stderr,
+            "pharos %s  data %s%s  up in %.1f s\n"
+            "  UI       http://%s%.*s\n"
+            "  send     remote write http://%s/api/v1/write\n"
+            "  now      %s\n"
+            "  next     pharos check config FILE   check a prometheus.yml; start with "
+            "--config.file=FILE\n"
+            "           pharos query 'up'          ask from the terminal\n",
+            PHAROS_VERSION, s->options->storage_path, s->is_new_data ? " (new)" : "", seconds, addr,
+            STR_ARG(s->options->external_path), addr,
+            config_is_builtin(s->config) ? "this host and own metrics, every 5 s"
+                                         : "what the configuration says");
+}
+
+/* ---- opening: on a thread of its own, so that signals are heard during a replay ---- */
+
+static void on_progress(void *arg, double done)
+{
+    struct server *s = arg;
+    char text[96];
+    atomic_store_explicit(&s->replay_permille, (uint32_t)(done * 1000), memory_order_relaxed);
+    snprintf(text, sizeof text, "STATUS=replaying the journal %d%%\nEXTEND_TIMEOUT_USEC=30000000",
+             (int)(done * 100));
+    service_notify(text);
+}
+
+static double replay_progress(void *ctx)
+{
+    const struct server *s = ctx;
+    return atomic_load_explicit(&s->replay_permille, memory_order_relaxed) / 1000.0;
+}
+
+static enum err_code open_metrics(struct server *s, struct err *err)
+{
+    const struct server_options *o = s->options;
+    const struct storage_config *storage = &config_main(s->config)->storage;
+    struct metrics_options options = {
+        .files = s->files,
+        .clock = s->clock,
+        .mem = s->mem,
+        .log = &s->sink,
+        .dir = s->metrics_dir,
+        .durability = (enum journal_mode)(o->durability >= 0 ? o->durability : storage->durability),
+        .retention_ms = o->retention_ms ? o->retention_ms : storage->tsdb.retention.time_ms,
+        .retention_bytes =
+            o->retention_bytes ? o->retention_bytes : storage->tsdb.retention.size_bytes,
+        .exemplars_max = (uint32_t)storage->exemplars.max_exemplars,
+        .label_limits = LABEL_LIMITS_DEFAULT,
+    };
+    if (options.retention_ms == 0) options.retention_ms = RETENTION_DEFAULT_MS;
+    return metrics_open(&options, on_progress, s, &s->metrics, err);
+}
+
+static enum err_code open_engine(struct server *s, struct err *err)
+{
+    const struct server_options *o = s->options;
+    struct promql_engine_options options = {
+        .source = metrics_source(s->metrics),
+        .clock = s->clock,
+        .mem = s->mem,
+        .log = &s->log,
+        .concurrency = o->query_concurrency,
+        .timeout_ms = o->query_timeout_ms,
+        .lookback_ms = o->query_lookback_ms,
+        .samples_max = o->query_samples_max,
+    };
+    return promql_engine_create(&options, &s->engine, err);
+}
+
+static enum err_code open_scraping(struct server *s, struct err *err)
+{
+    struct scrape_manager_options options = { .metrics = s->metrics,
+                                              .mem = s->mem,
+                                              .clock = s->clock,
+                                              .files = s->files,
+                                              .log = &s->sink,
+                                              .user_agent = STR("Pharos/" PHAROS_VERSION) };
+    struct host_options host = { .files = s->files, .clock = s->clock, .mem = s->mem, .root = "" };
+    TRY(host_create(&host, &s->host, err));
+    TRY(scrape_manager_create(&options, &s->scrape, err));
+    MUTEX_SCOPE(&s->config_lock);
+    return server_apply_config(s, err);
+}
+
+static void opener_main(void *arg)
+{
+    struct server *s = arg;
+    s->open_result = open_metrics(s, &s->open_err);
+    if (s->open_result == ERR_OK) s->open_result = open_engine(s, &s->open_err);
+    if (s->open_result == ERR_OK) s->open_result = open_scraping(s, &s->open_err);
+    loop_post(s->loop, &s->opened);
+}
+
+static void on_opened(struct loop_msg *msg)
+{
+    struct server *s = (struct server *)(void *)((char *)msg - offsetof(struct server, opened));
+    if (s->open_result != ERR_OK) {
+        complain("cannot open the store", &s->open_err);
+        s->exit_code = 1;
+        loop_stop(s->loop);
+        return;
+    }
+    prometheus_api_set_ready(&s->api, s->metrics, s->engine, s->scrape);
+    service_notify("READY=1\nSTATUS=serving");
+    log_info(&s->log, "ready",
+             LOG_F64("seconds", (double)(clock_mono_ns(s->clock) - s->start_ns) / 1e9));
+    greet(s);
+}
+
+/* ---- signals ---- */
+
+static void on_signal(void *arg, enum service_signal signal)
+{
+    struct server *s = arg;
+    struct err err = { 0 };
+    char text[64];
+    switch (signal) {
+    case SIGNAL_STOP:
+        log_info(&s->log, "stopping");
+        loop_stop(s->loop);
+        return;
+    case SIGNAL_RELOAD:
+        snprintf(text, sizeof text, "RELOADING=1\nMONOTONIC_USEC=%llu",
+                 (unsigned long long)(clock_mono_ns(s->clock) / 1000));
+        service_notify(text);
+        (void)!server_reload(s, &err);
+        service_notify("READY=1");
+        return;
+    case SIGNAL_REOPEN: {
+        struct metrics_status status = { 0 };
+        if (s->metrics) metrics_status(s->metrics, &status);
+        log_info(&s->log, "state", LOG_U64("series", status.series),
+                 LOG_U64("blocks", status.blocks), LOG_U64("memory", mem_total_used(s->mem)));
+        return;
+    }
+    }
+}
+
+static void quit(void *ctx)
+{
+    const struct server *s = ctx;
+    loop_stop(s->loop);
+}
+
+/* ---- start ---- */
+
+static bool guard(void *ctx, struct http_exchange *ex, const struct http_route *route)
+{
+    return prometheus_api_guard(ctx, ex, route);
+}
+
+static void init_api(struct server *s)
+{
+    const struct server_options *o = s->options;
+    struct prometheus_api_options options = {
+        .mem = s->mem,
+        .clock = s->clock,
+        .log = &s->sink,
+        .offload = s->offload,
+        .hooks = { .ctx = s,
+                   .reload = server_reload,
+                   .quit = quit,
+                   .config_yaml = server_config_yaml,
+                   .own_metrics = server_own_metrics,
+                   .reload_status = server_reload_status,
+                   .progress = replay_progress },
+        .flags = o->flags,
+        .flag_count = o->flag_count,
+        .version = STR(PHAROS_VERSION),
+        .hostname = str_of_z(s->hostname),
+        .cwd = str_of_z(s->cwd),
+        .start_ms = s->start_ms,
+        .retention_ms = o->retention_ms ? o->retention_ms : RETENTION_DEFAULT_MS,
+        .alias_seed = clock_random_u64(s->clock),
+        .with_lifecycle = o->with_lifecycle,
+        .label_limits = LABEL_LIMITS_DEFAULT,
+    };
+    prometheus_api_init(&s->api, &options);
+}
+
+static enum err_code listen_all(struct server *s, struct err *err)
+{
+    struct http_handler handler = router_handler(s->router);
+    for (unsigned i = 0; i < s->options->listen_count; i++) {
+        struct http_listen_options options = { .addr = s->options->listen[i], .handler = handler };
+        TRY(http_server_listen(s->http, &options, s->listen_addr[i], err));
+        s->listen_count++;
+        log_info(&s->log, "listening", LOG_Z("address", s->listen_addr[i]));
+    }
+    return ERR_OK;
+}
+
+/* Without a file and without an address the server stays on loopback and says so. */
+static enum err_code listen_default(struct server *s, struct err *err)
+{
+    bool is_open = s->options->config_file != NULL;
+    struct http_listen_options options = { .addr = is_open ? STR(":9090") : STR("127.0.0.1:9090"),
+                                           .handler = router_handler(s->router) };
+    TRY(http_server_listen(s->http, &options, s->listen_addr[0], err));
+    s->listen_count = 1;
+    log_info(&s->log, "listening", LOG_Z("address", s->listen_addr[0]),
+             LOG_BOOL("loopback_only", !is_open));
+    return ERR_OK;
+}
+
+static enum err_code start_http(struct server *s, struct err *err)
+{
+    struct http_server_options http = {
+        .mem = s->mem, .clock = s->clock, .log = &s->log, .limits = http_limits_default()
+    };
+    struct router_options router = { .mem = s->mem, .guard = guard, .ctx = &s->api };
+    TRY(offload_create(s->mem, REQUEST_THREADS, REQUEST_QUEUE_MAX, &s->offload, err));
+    TRY(http_server_create(&http, &s->http, err));
+    init_api(s);
+    TRY(router_create(&router, &s->router, err));
+    TRY(prometheus_api_add_routes(&s->api, s->router, err));
+    TRY(ui_init(&s->ui, s->mem, s->options->external_path, err));
+    TRY(ui_add_routes(&s->ui, s->router, err));
+    TRY(s->options->listen_count ? listen_all(s, err) : listen_default(s, err));
+    snprintf(s->instance, sizeof s->instance, "%s", s->listen_addr[0]);
+    snprintf(s->own_url, sizeof s->own_url, "http://%s/metrics", s->listen_addr[0]);
+    return http_server_start(s->http, err);
+}
+
+/* data/LOCK: one process per data directory. */
+static enum err_code lock_data(struct server *s, struct err *err)
+{
+    char path[FILE_PATH_SIZE], note[64];
+    struct file_info info;
+    const char *dir = s->options->storage_path;
+    s->is_new_data = s->files->stat(s->files->ctx, dir, &info, NULL) != ERR_OK;
+    TRY(file_mkdirs(s->files, dir, err));
+    TRY(file_join(path, dir, "LOCK", err));
+    snprintf(note, sizeof note, "pid %u since %lld", process_id(), (long long)s->start_ms);
+    TRY(s->files->lock(s->files->ctx, path, str_of_z(note), &s->data_lock, err));
+    TRY(file_join(path, dir, "anonymous", err));
+    TRY(file_join(s->metrics_dir, path, "metrics", err));
+    return file_mkdirs(s->files, s->metrics_dir, err);
+}
+
+static enum err_code start(struct server *s, struct err *err)
+{
+    TRY(lock_data(s, err));
+    TRY(loop_create(s->mem, s->clock, &s->loop, err));
+    TRY(signals_open(&s->signals, s->loop, on_signal, s, err));
+    TRY(start_http(s, err));
+    s->opened.fn = on_opened;
+    return thread_start(&s->opener, "open", opener_main, s, err);
+}
+
+/* ---- stop ---- */
+
+static void stop(struct server *s)
+{
+    struct err err = { 0 };
+    service_notify("STOPPING=1");
+    prometheus_api_set_stopping(&s->api);
+    thread_join(&s->opener);
+    if (s->http) http_server_stop(s->http, DRAIN_MS);
+    scrape_manager_destroy(s->scrape);
+    offload_destroy(s->offload);
+    promql_engine_destroy(s->engine);
+    if (metrics_close(s->metrics, &err) != ERR_OK) {
+        complain("closing the store", &err);
+        s->exit_code = 1;
+    }
+    http_server_destroy(s->http);
+    router_destroy(s->router);
+    ui_deinit(&s->ui);
+    host_destroy(s->host);
+    if (s->loop) signals_close(&s->signals);
+    loop_destroy(s->loop);
+    if (s->data_lock) (void)!s->files->close(s->files->ctx, s->data_lock, NULL);
+    config_unref(s->config);
+}
+
+static bool load_first_config(struct server *s)
+{
+    struct err err = { 0 };
+    struct buf diags;
+    buf_init(&diags, mem_source_of(s->mem, MEM_SYSTEM), DIAGS_BYTES_MAX);
+    enum err_code rc =
+        config_load(s->mem, s->files, s->options->config_file, &diags, &s->config, &err);
+    if (diags.len) fprintf(stderr, "%.*s", (int)diags.len, (const char *)diags.ptr);
+    if (rc != ERR_OK && diags.len == 0) complain(s->options->config_file, &err);
+    buf_deinit(&diags);
+    stat_set(&s->stats.reload_ok, rc == ERR_OK);
+    stat_set(&s->stats.reload_ts_s, clock_wall_ms(s->clock) / 1000);
+    return rc == ERR_OK;
+}
+
+static void init(struct server *s, const struct server_options *options)
+{
+    s->options = options;
+    s->clock = clock_system();
+    s->files = file_layer_posix();
+    s->start_ns = clock_mono_ns(s->clock);
+    s->start_ms = process_start_ms();
+    s->seed = hash64(process_hostname(s->hostname, sizeof s->hostname), strlen(s->hostname), 0);
+    process_cwd(s->cwd, sizeof s->cwd);
+    s->sink = (struct log_sink){ .clock = s->clock,
+                                 .format = options->log_format,
+                                 .level = (int)options->log_level };
+    s->log = (struct log){ &s->sink, "server" };
+    mutex_init(&s->config_lock);
+}
+
+int server_run(const struct server_options *options)
+{
+    struct mem_budget *mem = mem_budget_create(options->memory_limit);
+    if (!mem) return 1;
+    struct server *s = mem_zalloc(mem, MEM_SYSTEM, sizeof *s);
+    struct err err = { 0 };
+    if (!s) return 1;
+    s->mem = mem;
+    init(s, options);
+    (void)process_raise_fd_limit();
+    if (!load_first_config(s)) {
+        s->exit_code = 2;
+    } else if (!options->check_only) {
+        if (start(s, &err) == ERR_OK) {
+            loop_run(s->loop);
+        } else {
+            complain("cannot start", &err);
+            s->exit_code = 1;
+        }
+    }
+    stop(s);
+    int exit_code = s->exit_code;
+    mutex_deinit(&s->config_lock);
+    mem_free(mem, MEM_SYSTEM, s, sizeof *s);
+    mem_budget_destroy(mem);
+    return exit_code;
+}

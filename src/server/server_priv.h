@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * server_priv - the server's parts, shared by start, reload and telemetry.
+ */
+#ifndef PHAROS_SERVER_SERVER_PRIV_H
+#define PHAROS_SERVER_SERVER_PRIV_H
+
+#include "api/offload.h"
+#include "api/ui/ui.h"
+#include "collect/host/host.h"
+#include "os/loop.h"
+#include "os/signals.h"
+#include "os/thread.h"
+#include "server/config.h"
+#include "server/server.h"
+
+#define HOSTNAME_SIZE 256
+
+struct server_stats {
+    struct stat_counter reloads, reload_failures;
+    struct stat_gauge reload_ok, reload_ts_s;
+};
+
+struct server {
+    const struct server_options *options;
+    const struct clock *clock;
+    const struct file_layer *files;
+    struct mem_budget *mem;
+    struct log_sink sink;
+    struct log log;
+    struct loop *loop; /* of the main thread */
+    struct signals signals;
+    struct config *config;    /* guarded by config_lock */
+    struct mutex config_lock; /* also serialises reloads */
+    struct http_server *http;
+    struct router *router;
+    struct ui ui;
+    struct offload *offload;
+    struct prometheus_api api;
+    struct metrics *metrics;
+    struct promql_engine *engine;
+    struct scrape_manager *scrape;
+    struct host *host;
+    struct file *data_lock;
+    struct scrape_local locals[2];
+    char hostname[HOSTNAME_SIZE], instance[HOSTNAME_SIZE], own_url[HOSTNAME_SIZE * 2];
+    char cwd[FILE_PATH_SIZE], metrics_dir[FILE_PATH_SIZE];
+    char listen_addr[LISTEN_ADDRESSES_MAX][SOCKET_ADDR_SIZE];
+    unsigned listen_count;
+    uint64_t seed;
+    int64_t start_ms;
+    uint64_t start_ns;
+    struct thread opener;
+    struct loop_msg opened;
+    enum err_code open_result;
+    struct err open_err;
+    _Atomic uint32_t replay_permille; /* any thread */
+    bool is_new_data;
+    int exit_code;
+    struct server_stats stats;
+};
+
+/* server_config.c */
+CHECK_RESULT enum err_code server_apply_config(struct server *s, struct err *err);
+enum err_code server_reload(void *ctx, struct err *err);
+void server_config_yaml(void *ctx, struct buf *out);
+void server_reload_status(void *ctx, bool *out_ok, int64_t *out_ts_ms);
+
+/* telemetry.c */
+void server_own_metrics(void *ctx, struct buf *out, enum exposition_format format);
+
+#endif
