@@ -11,7 +11,9 @@
 #include <string>
 
 struct re2_engine {
-    re2_engine(re2::StringPiece pattern, const RE2::Options &options) : re(pattern, options) {}
+    re2_engine(re2::StringPiece pattern, const RE2::Options &options) : re(pattern, options)
+    {
+    }
     RE2 re;
 };
 
@@ -83,8 +85,7 @@ re2_engine *re2_engine_create(const char *pattern, size_t len, size_t memory_max
         RE2::Options options;
         options.set_log_errors(false);
         options.set_max_mem(static_cast<int64_t>(memory_max));
-        std::unique_ptr<re2_engine> engine(
-            new re2_engine(re2::StringPiece(pattern, len), options));
+        std::unique_ptr<re2_engine> engine(new re2_engine(re2::StringPiece(pattern, len), options));
         const RE2 &re = engine->re;
         if (!re.ok()) {
             bool is_too_large = re.error_code() == RE2::ErrorPatternTooLarge;

@@ -3,8 +3,10 @@
  * yaml - a YAML 1.1 (or JSON) document as a tree of nodes with positions. libyaml tokenises; the
  * tree, its limits and its strictness are ours.
  *
- * Strict    One document per text. Duplicate keys, keys that are no scalars, unknown anchors and
- *           self-referring anchors are errors. Merge keys (<<) are resolved: own keys win.
+ * Strict    One document per text. Keys that are no scalars, unknown and self-referring anchors
+ *           and foreign tags are errors. So are duplicate keys, but the tree is still built (the
+ *           first one stays), so that binding can report what else is wrong. Merge keys (<<) are
+ *           resolved: own keys win.
  * Limits    YAML_FILE_BYTES_MAX of text, depth YAML_DEPTH_MAX, YAML_ALIAS_NODES_MAX nodes reached
  *           through aliases ("billion laughs"; aliases share nodes, so they cost no memory).
  * Memory    Arena. libyaml's own allocations live only during the parse.
@@ -60,15 +62,16 @@ struct yaml_doc {
 
 struct yaml_diags; /* codec/yaml_diag.h */
 
-/* Build the tree of `text` (borrowed for the life of *out). Syntax errors are added to `diags`
- * with their position, and ERR_INVALID returned; ERR_LIMIT and ERR_NOMEM likewise. */
+/* Build the tree of `text` (borrowed for the life of *out). What is wrong is added to `diags`;
+ * ERR_INVALID or ERR_LIMIT when there is no tree, ERR_NOMEM. ERR_OK with diags->error_count > 0
+ * means duplicate keys. */
 CHECK_RESULT enum err_code yaml_parse(struct str file, struct str text, struct arena *a,
                                       struct yaml_diags *diags, struct yaml_doc *out);
 /* The same tree from JSON text (file_sd's .json). */
 CHECK_RESULT enum err_code yaml_parse_json(struct str file, struct str text, struct arena *a,
                                            struct yaml_diags *diags, struct yaml_doc *out);
 
-/* Value of a key, NULL if the node is no map or has no such key. */
+/* Value of a key, NULL if `map` is NULL, no map, or has no such key. */
 const struct yaml_node *yaml_get(const struct yaml_node *map, struct str key);
 /* The key's own node (its position), NULL as above. */
 const struct yaml_node *yaml_get_key(const struct yaml_node *map, struct str key);

@@ -97,7 +97,8 @@ typedef void (*yaml_custom_fn)(struct yaml_binder *b, const struct yaml_node *no
 /* Print the field as a YAML value in flow style or a plain scalar (yaml_dump_scalar). Nothing
  * written = the key is left out. */
 typedef void (*yaml_dump_fn)(const void *src, struct buf *out);
-/* Called when all keys of the struct are bound, children first; also when there were errors. */
+/* Called when all keys of the struct are bound, children first; also when there were errors, and
+ * for an absent YAML_T_STRUCT (then `node` is NULL and the struct holds its defaults). */
 typedef void (*yaml_check_fn)(struct yaml_binder *b, const struct yaml_node *node, void *obj);
 
 struct yaml_field {
@@ -105,12 +106,12 @@ struct yaml_field {
     enum yaml_type type;
     size_t offset;
     unsigned flags;
-    const char *default_text;         /* scalar in YAML form, bound when the key is absent */
-    enum yaml_type elem;              /* LIST, MAP */
+    const char *default_text; /* bound when the key is absent; lists of scalars: comma-separated */
+    enum yaml_type elem;      /* LIST, MAP */
     const struct yaml_schema *schema; /* STRUCT, STRUCT_PTR, INLINE, LIST or MAP of STRUCT */
     const char *const *names;         /* ENUM, or elem ENUM: NULL-terminated */
     int64_t min, max;                 /* INT, UINT, DURATION, SIZE; both 0 = no bounds */
-    yaml_custom_fn custom;
+    yaml_custom_fn custom;            /* for elements of a LIST, `schema` says their size */
     yaml_dump_fn dump;
     const char *aliases; /* comma-separated keys of other tools: suggested, not accepted */
     const char *note;    /* deprecation or "has no effect": a warning when the key is present */
@@ -142,7 +143,7 @@ struct yaml_env {
     struct mem_budget *budget; /* scratch for YAML_T_REGEX and files; NULL: regexes unchecked */
 };
 
-#define YAML_PATH_MAX (YAML_DEPTH_MAX + 2)
+#define YAML_PATH_MAX (YAML_DEPTH_MAX + 16)
 
 struct yaml_binder {
     const struct yaml_doc *doc;
@@ -152,11 +153,11 @@ struct yaml_binder {
     void *user; /* for check and custom functions */
     /* the way from the root, for messages */
     struct yaml_step {
-        const char *key; /* NULL: element `index` */
-        struct str map_key;
+        struct str name;
         size_t index;
-        const struct yaml_schema *schema;
-        const struct yaml_node *node;
+        bool has_index;
+        const struct yaml_schema *schema; /* of the struct there, or NULL */
+        const struct yaml_node *node;     /* NULL: absent, defaults are being bound */
     } path[YAML_PATH_MAX];
     size_t depth;
     bool out_of_memory;

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "codec/yaml_diag.h"
+
+#include "codec/utf8.h"
+
+/* A source line longer than this is shown in part. */
+#define SOURCE_BYTES_MAX 160
+
+void yaml_diags_init(struct yaml_diags *d, struct arena *a)
+{
+    *d = (struct yaml_diags){ .arena = a };
+}
+
+/* ---- collecting ------------------------------------------------------------------------- */
+
+static struct str source_line(struct str text, uint32_t line)
+{
+    struct str rest = text, part = { NULL, 0 };
+    for (uint32_t i = 0; i < line; i++)
+        if (rest.ptr == NULL || !str_split(&rest, '\n', &part)) return (struct str){ "", 0 };
+    if (part.len > 0 && part.ptr[part.len - 1] == '\r') part.len--;
+    return part;
+}
+
+static bool has_word(struct str s, struct str word)
+{
+    for (size_t i = 0; i + word.len <= s.len; i++)
+        if (str_eq_nocase(str_sub(s, i, i + word.len), word)) return true;
+    return false;
+}
+
+/* Where the value of a line begins whose key speaks of a secret; the length if it does not. The
+ * line is about to be logged. */
+static size_t secret_begin(struct str line)
+{
+    static const struct str words[] = { STR_INIT("pass"),  STR_INIT("secret"),
+                                        STR_INIT("token"), STR_INIT("credential"),
+                                        STR_INIT("_key"),  STR_INIT("auth") };
+    size_t colon = str_index(line, ':');
+    struct str key = str_sub(line, 0, colon);
+    if (has_word(key, STR("_file"))) return line.len;
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (!has_word(key, words[i])) continue;
+        size_t begin = colon + 1;
+        while (begin < line.len && (line.ptr[begin] == ' ' || line.ptr[begin] == '\t'))
+            begin++;
+        return begin;
+    }
+    return line.len;
+}
+
+static struct str shown_line(struct yaml_diags *d, struct str line)
+{
+    size_t begin = secret_begin(line);
+    if (begin >= line.len) return arena_str(d->arena, line);
+    return arena_printf(d->arena, STR_FMT "<secret>", STR_ARG(str_sub(line, 0, begin)));
+}
+
+static int compare(const struct yaml_diag *a, const struct yaml_diag *b)
+{
+    int order = str_cmp(a->file, b->file);
+    if (order != 0) return order;
+    if (a->line != b->line) return a->line < b->line ? -1 : 1;
+    if (a->column != b->column) return a->column < b->column ? -1 : 1;
+    return 0;
+}
+
+/* Make room by dropping the last warning, or the last of all; false when `diag` itself is what has
+ * to go. */
+static bool make_room(struct yaml_diags *d, const struct yaml_diag *diag)
+{
+    if (d->count < YAML_DIAGS_MAX) return true;
+    size_t victim = d->count;
+    for (size_t i = 0; i < d->count; i++)
+        if (d->at[i].is_warning) victim = i;
+    if (victim == d->count) {
+        victim = d->count - 1;
+        if (diag->is_warning || compare(diag, &d->at[victim]) >= 0) return false;
+    } else if (diag->is_warning && compare(diag, &d->at[victim]) >= 0) {
+        return false;
+    }
+    memmove(&d->at[victim], &d->at[victim + 1], (d->count - 1 - victim) * sizeof d->at[0]);
+    d->count--;
+    return true;
+}
+
+void yaml_diags_add(struct yaml_diags *d, const struct yaml_doc *doc, struct yaml_diag diag)
+{
+    if (diag.is_warning)
+        d->warning_count++;
+    else
+        d->error_count++;
+    diag.file = doc->file;
+    if (!make_room(d, &diag)) return;
+    diag.file = arena_str(d->arena, doc->file);
+    diag.message = arena_str(d->arena, diag.message);
+    diag.hint = arena_str(d->arena, diag.hint);
+    diag.docs = arena_str(d->arena, diag.docs);
+    diag.source = (struct str){ NULL, 0 };
+    if (diag.line > 0) diag.source = shown_line(d, source_line(doc->text, diag.line));
+    size_t at = d->count;
+    while (at > 0 && compare(&diag, &d->at[at - 1]) < 0)
+        at--;
+    memmove(&d->at[at + 1], &d->at[at], (d->count - at) * sizeof d->at[0]);
+    d->at[at] = diag;
+    d->count++;
+}
+
+/* ---- rendering -------------------------------------------------------------------------- */
+
+static void put_place(const struct yaml_diag *diag, struct buf *out)
+{
+    buf_put_str(out, diag->file);
+    if (diag->line > 0) buf_printf(out, ":%u:%u", diag->line, diag->column);
+    buf_put_lit(out, ": ");
+}
+
+/* Byte offset of the character number `column` (1-based). */
+static size_t column_offset(struct str line, uint32_t column)
+{
+    size_t at = 0;
+    for (uint32_t i = 1; i < column && at < line.len; i++) {
+        unsigned length = utf8_length(line.ptr + at, line.len - at);
+        at += length ? length : 1;
+    }
+    return at;
+}
+
+/* The source line and, under it, the marker. A long line is cut around the place. */
+static void put_source(const struct yaml_diag *diag, struct buf *out)
+{
+    struct str line = diag->source;
+    size_t mark = column_offset(line, diag->column), from = 0;
+    if (line.len > SOURCE_BYTES_MAX && mark > SOURCE_BYTES_MAX / 2)
+        from = mark - SOURCE_BYTES_MAX / 2;
+    while (from > 0 && from < line.len && (line.ptr[from] & 0xc0) == 0x80)
+        from--;
+    size_t to = from + SOURCE_BYTES_MAX;
+    while (to < line.len && (line.ptr[to] & 0xc0) == 0x80)
+        to++;
+    struct str shown = str_sub(line, from, to);
+    buf_printf(out, "%5u | " STR_FMT "\n      | ", diag->line, STR_ARG(shown));
+    uint32_t shown_after = 0;
+    for (size_t i = 0; i < shown.len; i++) {
+        if ((shown.ptr[i] & 0xc0) == 0x80) continue;
+        if (from + i < mark)
+            buf_put_u8(out, shown.ptr[i] == '\t' ? '\t' : ' ');
+        else
+            shown_after++;
+    }
+    uint32_t width = diag->width < shown_after ? diag->width : shown_after;
+    for (uint32_t i = 0; i < width || i == 0; i++)
+        buf_put_u8(out, '^');
+    if (diag->hint.len > 0) buf_printf(out, " " STR_FMT, STR_ARG(diag->hint));
+    buf_put_u8(out, '\n');
+}
+
+static void put_diag(const struct yaml_diag *diag, struct buf *out)
+{
+    put_place(diag, out);
+    buf_put_str(out, diag->is_warning ? STR("warning: ") : STR("error: "));
+    buf_put_str(out, diag->message);
+    buf_put_u8(out, '\n');
+    if (diag->source.len > 0)
+        put_source(diag, out);
+    else if (diag->hint.len > 0)
+        buf_printf(out, "   " STR_FMT "\n", STR_ARG(diag->hint));
+    if (diag->docs.len > 0) buf_printf(out, "   docs: " STR_FMT "\n", STR_ARG(diag->docs));
+}
+
+void yaml_diags_render(const struct yaml_diags *d, struct buf *out)
+{
+    for (size_t i = 0; i < d->count; i++)
+        put_diag(&d->at[i], out);
+    size_t all = d->error_count + d->warning_count;
+    if (all > d->count) buf_printf(out, "and %zu more\n", all - d->count);
+}
+
+void yaml_diags_first(const struct yaml_diags *d, struct buf *out)
+{
+    for (size_t i = 0; i < d->count; i++) {
+        if (d->at[i].is_warning) continue;
+        put_place(&d->at[i], out);
+        buf_put_str(out, d->at[i].message);
+        if (d->at[i].hint.len > 0) buf_printf(out, " (" STR_FMT ")", STR_ARG(d->at[i].hint));
+        return;
+    }
+}
