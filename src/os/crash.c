@@ -147,7 +147,8 @@ void install_crash_handlers(int crash_fd)
     (void)on_fatal_signal;
 #else
     struct sigaction action = { .sa_sigaction = on_fatal_signal,
-                                .sa_flags = SA_SIGINFO | SA_RESETHAND | SA_ONSTACK | SA_NODEFER };
+                                .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER };
+    action.sa_flags |= (int)SA_RESETHAND; /* the top bit, unsigned in the header */
     (void)sigemptyset(&action.sa_mask);
     const int numbers[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT };
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {

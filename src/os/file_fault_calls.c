@@ -470,7 +470,7 @@ static enum err_code fault_list(void *ctx, const char *path, file_list_fn fn, vo
                                 struct err *err)
 {
     struct file_fault *f = ctx;
-    struct listing listing;
+    struct listing listing = { 0 };
     TRY(listing_take(f, path, &listing, err));
     enum err_code code = ERR_OK;
     for (size_t i = 0; i < listing.count && code == ERR_OK; i++) {

@@ -24,7 +24,7 @@ static enum err_code split_addr(struct str addr, struct str *out_host, uint16_t 
     while (colon > 0 && addr.ptr[colon - 1] != ':') {
         colon--;
     }
-    uint64_t port;
+    uint64_t port = 0;
     struct str host = str_sub(addr, 0, colon ? colon - 1 : 0);
     bool is_valid = colon > 0 && str_to_u64(str_sub(addr, colon, addr.len), &port) && port <= 65535;
     if (is_valid && host.len > 0 && host.ptr[0] == '[') {
@@ -76,8 +76,8 @@ static enum err_code fail_listen(int os_errno, struct str addr, uint16_t port, s
 
 enum err_code socket_listen(struct str addr, int *out_fd, struct err *err)
 {
-    struct str host;
-    uint16_t port;
+    struct str host = { 0 };
+    uint16_t port = 0;
     TRY(split_addr(addr, &host, &port, err));
     char host_z[256];
     char port_z[8];

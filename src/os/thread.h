@@ -30,7 +30,8 @@ static inline void mutex_unlock_p(struct mutex **m)
 }
 /* Hold `mutex` until the end of the scope. */
 #define MUTEX_SCOPE_2(lock_, line)                                                                 \
-    CLEANUP(mutex_unlock_p) struct mutex *mutex_scope_##line = (mutex_lock(lock_), (lock_))
+    __attribute__((unused)) CLEANUP(mutex_unlock_p) struct mutex *mutex_scope_##line =             \
+        (mutex_lock(lock_), (lock_))
 #define MUTEX_SCOPE_1(lock_, line) MUTEX_SCOPE_2(lock_, line)
 #define MUTEX_SCOPE(lock_) MUTEX_SCOPE_1(lock_, __LINE__)
 
