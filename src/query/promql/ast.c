@@ -232,8 +232,10 @@ bool promql_expr_equal(const struct promql_expr *a, const struct promql_expr *b)
     if (a->kind != b->kind || a->type != b->type) return false;
     switch (a->kind) {
     case PROMQL_NUMBER:
-        return a->number.is_duration == b->number.is_duration &&
-               numbers_equal(a->number.value, b->number.value);
+        if (a->number.is_duration != b->number.is_duration) return false;
+        /* "0s" has no sign */
+        if (a->number.value == 0 && a->number.is_duration) return b->number.value == 0;
+        return numbers_equal(a->number.value, b->number.value);
     case PROMQL_STRING_LITERAL: return str_eq(a->string, b->string);
     case PROMQL_VECTOR_SELECTOR: return selectors_equal(a->selector, b->selector);
     case PROMQL_MATRIX_SELECTOR: return matrices_equal(a->matrix, b->matrix);

@@ -87,8 +87,14 @@ static void put_names(struct sink *s, const struct promql_names *names)
 {
     put_lit(s, "(");
     for (size_t i = 0; i < names->len && !is_spent(s); i++) {
+        struct str name = names->ptr[i];
         if (i > 0) put_lit(s, ", ");
-        put_label_name(s, names->ptr[i]);
+        /* Here the words of numbers are numbers. */
+        if (str_eq_nocase(name, STR("inf")) || str_eq_nocase(name, STR("nan"))) {
+            put_quoted(s, name);
+        } else {
+            put_label_name(s, name);
+        }
     }
     put_lit(s, ")");
 }
@@ -339,12 +345,16 @@ static void put_operator(struct sink *s, const struct promql_binary *b)
     put_fill(s, m);
 }
 
+/* "+Inf ^ 2" would be a sign before a power, so the base of a power is "Inf". */
+static bool is_infinite_base(const struct promql_binary *b)
+{
+    return b->op == PROMQL_OP_POW && b->lhs->kind == PROMQL_NUMBER && isinf(b->lhs->number.value) &&
+           b->lhs->number.value > 0;
+}
+
 static void put_binary(struct sink *s, const struct promql_binary *b)
 {
-    /* "+Inf ^ 2" would be a sign before a power. */
-    bool is_bare = b->op == PROMQL_OP_POW && b->lhs->kind == PROMQL_NUMBER &&
-                   isinf(b->lhs->number.value) && b->lhs->number.value > 0;
-    if (is_bare) {
+    if (is_infinite_base(b)) {
         put_lit(s, "Inf");
     } else {
         put_expr(s, b->lhs);
@@ -445,7 +455,12 @@ static void put_pretty(struct sink *s, const struct promql_expr *e, unsigned lev
 
 static void pretty_binary(struct sink *s, const struct promql_binary *b, unsigned level)
 {
-    put_pretty(s, b->lhs, level + 1);
+    if (is_infinite_base(b)) {
+        indent(s, level + 1);
+        put_lit(s, "Inf");
+    } else {
+        put_pretty(s, b->lhs, level + 1);
+    }
     put_lit(s, "\n");
     indent(s, level);
     put_operator(s, b);
