@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "crc32c_table.h" /* generated: crc32c_table[8][256] */
+#include "base/crc32c_table.h" /* generated: crc32c_table[8][256] */
 
 #if defined(__SSE4_2__)
 #include <nmmintrin.h>

@@ -13,9 +13,9 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/float_format_table.h" /* generated: pow10_ceil */
 #include "base/float_text.h"
 #include "base/num.h"
-#include "float_format_table.h" /* generated: pow10_ceil */
 
 #define MANTISSA_BITS 52
 #define EXPONENT_BIAS 1075 /* of the mantissa read as an integer */

@@ -11,9 +11,9 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/float_parse_table.h" /* generated: pow5_trunc */
 #include "base/float_text.h"
 #include "base/num.h"
-#include "float_parse_table.h" /* generated: pow5_trunc */
 
 #define MANTISSA_BITS 52
 #define EXPONENT_MIN (-1023)

@@ -33,8 +33,8 @@
 #endif
 
 struct slot {
-    /* Epoch at which the reader inside entered; 0: free. Set by the reader that claims it (CAS), cleared
-     * by it with release; read by collectors with acquire. */
+    /* Epoch at which the reader inside entered; 0: free. Set by the reader that claims it (CAS),
+     * cleared by it with release; read by collectors with acquire. */
     _Alignas(CACHE_LINE) _Atomic uint64_t epoch;
 };
 

@@ -21,9 +21,9 @@
 struct loop;
 struct mem_budget;
 
-/* LOOP_HANGUP is reported whenever the descriptor is broken or closed by both sides. Asked for, it is
- * reported as soon as the peer has closed its side; since that state stays, whoever asks for it must
- * take it back (loop_watch_update) or remove the watch once it was reported. */
+/* LOOP_HANGUP is reported whenever the descriptor is broken or closed by both sides. Asked for, it
+ * is reported as soon as the peer has closed its side; since that state stays, whoever asks for it
+ * must take it back (loop_watch_update) or remove the watch once it was reported. */
 enum { LOOP_READ = 1, LOOP_WRITE = 2, LOOP_HANGUP = 4 };
 
 /* Embed in the owner. Zero-initialise. */
@@ -52,9 +52,9 @@ CHECK_RESULT enum err_code loop_create(struct mem_budget *mem, const struct cloc
 void loop_destroy(struct loop *l);
 /* Run until loop_stop(); messages posted before the stop are still delivered. A loop runs once. */
 void loop_run(struct loop *l);
-/* One turn: wait for events (until the first timer; not at all unless may_wait), then run what is ready,
- * the messages, and the timers due. loop_run repeats it; tests call it to go step by step. With a
- * fake clock a waiting loop does not see the time move: post a message to it. */
+/* One turn: wait for events (until the first timer; not at all unless may_wait), then run what is
+ * ready, the messages, and the timers due. loop_run repeats it; tests call it to go step by step.
+ * With a fake clock a waiting loop does not see the time move: post a message to it. */
 void loop_turn(struct loop *l, bool may_wait);
 /* Any thread. */
 void loop_stop(struct loop *l);

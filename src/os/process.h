@@ -24,8 +24,8 @@ struct process_stats {
 };
 void process_stats_read(struct process_stats *out);
 
-/* Unix time at which the process started. Read it once and keep it: it is derived from the wall clock, so a
- * later call may differ by milliseconds. */
+/* Unix time at which the process started. Read it once and keep it: it is derived from the wall
+ * clock, so a later call may differ by milliseconds. */
 int64_t process_start_ms(void);
 /* Raise the limit of open files to what the system allows; returns the limit. */
 uint64_t process_raise_fd_limit(void);

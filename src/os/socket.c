@@ -139,7 +139,7 @@ enum err_code socket_local_addr(int fd, char out[SOCKET_ADDR_SIZE], struct err *
     return ERR_OK;
 }
 
-/* Errors of accept() that concern one connection, not the listener (accept(2), "Error handling"). */
+/* Errors of accept() that concern one connection, not the listener: accept(2). */
 static bool is_connection_error(int os_errno)
 {
     return os_errno == EINTR || os_errno == ECONNABORTED || os_errno == EPROTO ||

@@ -188,8 +188,8 @@ START_TEST(digits_are_the_fewest_and_the_closest)
         size_t n = float_format(v, FLOAT_GO_E, ours);
         ours[n] = '\0';
         reference_shortest(v, reference, sizeof reference);
-        /* Below a power of two the interval is uneven: the closest text may be outside while another
-         * one of that length is inside. There ours may only be shorter. */
+        /* Below a power of two the interval is uneven: the closest text may be outside while
+         * another one of that length is inside. There ours may only be shorter. */
         if ((bits_of_double(v) << 12) == 0) {
             if (n > strlen(reference)) ck_abort_msg("%s, shortest %s", ours, reference);
         } else if (strcmp(ours, reference) != 0) {
@@ -242,6 +242,7 @@ static const struct {
     { "0x1.fffffffffffff8p1023", 0x7FF0000000000000u },
     { "0x1.fffffffffffff7p1023", 0x7FEFFFFFFFFFFFFFu },
     { "0x10000000000000000000000p0", 0x4570000000000000u },
+    { "0x11234567172335.8p-1075", 0x000891A2B38B919Bu }, /* three quarters of a step: up */
     { "0x0p999999999", 0 },
 };
 #define PARSE_ROW_COUNT ((int)(sizeof parse_rows / sizeof parse_rows[0]))
