@@ -293,6 +293,97 @@ void postings_serialize(const struct postings *p, struct buf *out)
     out->len += size;
 }
 
+/* One container of a sorted array: ids with the same high half. */
+struct container {
+    size_t count, runs;
+    bool is_run;
+    size_t size; /* of its content */
+};
+
+static struct container container_of(const uint32_t *ids, size_t count)
+{
+    struct container c = { 1, 1, false, 0 };
+    while (c.count < count && ids[c.count] >> 16 == ids[0] >> 16) {
+        c.runs += ids[c.count] != ids[c.count - 1] + 1;
+        c.count++;
+    }
+    c.size = c.count <= ARRAY_CARDINALITY_MAX ? c.count * 2 : BITMAP_SIZE;
+    if (2 + 4 * c.runs < c.size) {
+        c.is_run = true;
+        c.size = 2 + 4 * c.runs;
+    }
+    return c;
+}
+
+static void put_runs(const uint32_t *ids, const struct container *c, struct buf *out)
+{
+    buf_put_u16le(out, (uint16_t)c->runs);
+    for (size_t i = 0, to; i < c->count; i = to) {
+        for (to = i + 1; to < c->count && ids[to] == ids[to - 1] + 1;)
+            to++;
+        buf_put_u16le(out, (uint16_t)ids[i]);
+        buf_put_u16le(out, (uint16_t)(to - i - 1));
+    }
+}
+
+static void put_container(const uint32_t *ids, const struct container *c, struct buf *out)
+{
+    if (c->is_run) {
+        put_runs(ids, c, out);
+        return;
+    }
+    uint8_t *dst = buf_reserve(out, c->size);
+    if (!dst) return;
+    bool is_array = c->count <= ARRAY_CARDINALITY_MAX;
+    if (!is_array) memset(dst, 0, c->size);
+    for (size_t i = 0; i < c->count; i++) {
+        uint16_t low = (uint16_t)ids[i];
+        if (is_array)
+            memcpy(dst + 2 * i, &low, 2);
+        else
+            dst[low / 8] |= (uint8_t)(1u << (low % 8));
+    }
+    out->len += c->size;
+}
+
+void postings_serialize_sorted(const uint32_t *ids, size_t count, struct buf *out)
+{
+    ASSERT(count > 0);
+    size_t containers = 0, with_runs = 0;
+    for (size_t i = 0; i < count; containers++) {
+        struct container c = container_of(ids + i, count - i);
+        with_runs += c.is_run;
+        i += c.count;
+    }
+    /* The form with run flags is smaller unless there are many containers and no runs. */
+    bool has_flags = with_runs > 0 || (containers + 7) / 8 < 4;
+    bool has_offsets = !has_flags || containers >= OFFSETS_FROM;
+    size_t flags = out->len + 4;
+    buf_put_u32le(out, has_flags ? COOKIE_RUNS | (uint32_t)(containers - 1) << 16 : COOKIE_NO_RUNS);
+    for (size_t i = 0; has_flags && i < (containers + 7) / 8; i++)
+        buf_put_u8(out, 0);
+    if (!has_flags) buf_put_u32le(out, (uint32_t)containers);
+    size_t offset = out->len - (flags - 4) + containers * (has_offsets ? 8 : 4);
+    for (size_t i = 0, k = 0; i < count; k++) {
+        struct container c = container_of(ids + i, count - i);
+        if (c.is_run && !buf_failed(out)) out->ptr[flags + k / 8] |= (uint8_t)(1u << (k % 8));
+        buf_put_u16le(out, (uint16_t)(ids[i] >> 16));
+        buf_put_u16le(out, (uint16_t)(c.count - 1));
+        i += c.count;
+    }
+    for (size_t i = 0; has_offsets && i < count;) {
+        struct container c = container_of(ids + i, count - i);
+        buf_put_u32le(out, u32_from_u64(offset));
+        offset += c.size;
+        i += c.count;
+    }
+    for (size_t i = 0; i < count;) {
+        struct container c = container_of(ids + i, count - i);
+        put_container(ids + i, &c, out);
+        i += c.count;
+    }
+}
+
 static bool array_is_sound(struct bytes ids, size_t cardinality)
 {
     if (ids.len != cardinality * 2) return false;

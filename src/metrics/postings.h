@@ -104,6 +104,9 @@ size_t postings_iter_read(struct postings_iter *it, uint32_t *out, size_t cap);
 
 /* Append the portable form (after postings_optimize, for the smallest). */
 void postings_serialize(const struct postings *p, struct buf *out);
+/* The same for ids[0..count), ascending, without making a set of them first. Chooses the smallest
+ * form; count > 0. */
+void postings_serialize_sorted(const uint32_t *ids, size_t count, struct buf *out);
 /* The set that `in` begins with; *out_used = its length. ERR_CORRUPT when the structure is not
  * sound, ERR_NOMEM. `in` is not kept. */
 CHECK_RESULT enum err_code postings_deserialize(struct mem_budget *mem, enum mem_account account,
