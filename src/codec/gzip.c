@@ -14,6 +14,9 @@
 #define ENCODER_BYTES_LEVEL_2 ((size_t)656 << 10)
 #define ENCODER_BYTES_LEVEL_10 ((size_t)8800 << 10) /* optimal parsing */
 
+/* Where guessing the size of the output begins. */
+#define GUESS_BYTES_MIN ((size_t)4096)
+
 struct gzip_decoder {
     struct mem_budget *budget;
     enum mem_account account;
@@ -91,6 +94,7 @@ static enum err_code inflate_member(struct inflation *job, inflate_fn inflate, s
         if (guess == job->room)
             return err_set(job->err, ERR_LIMIT, "inflated size exceeds the limit");
         guess = guess > job->room / 2 ? job->room : guess * 2;
+        if (guess < GUESS_BYTES_MIN) guess = GUESS_BYTES_MIN;
     }
 }
 
@@ -99,7 +103,7 @@ static enum err_code inflate_member(struct inflation *job, inflate_fn inflate, s
 static size_t guess_size(struct bytes in)
 {
     size_t usual = in.len > SIZE_MAX / 32 ? SIZE_MAX : in.len * 32;
-    if (usual < 4096) usual = 4096;
+    if (usual < GUESS_BYTES_MIN) usual = GUESS_BYTES_MIN;
     if (in.len < 4) return usual;
     const uint8_t *p = in.ptr + in.len - 4;
     size_t said = (size_t)p[0] | (size_t)p[1] << 8 | (size_t)p[2] << 16 | (size_t)p[3] << 24;

@@ -126,6 +126,7 @@ static struct shape class_shape(struct parser *p)
 
 /* ---- repetition ------------------------------------------------------------------------- */
 
+/* Decimal without leading zeros: `{02}` is no repetition. */
 static bool scan_number(struct parser *p, uint32_t *out)
 {
     size_t begin = p->pos;
@@ -133,7 +134,7 @@ static bool scan_number(struct parser *p, uint32_t *out)
     for (; peek(p) >= '0' && peek(p) <= '9' && v <= REPEAT_MAX; p->pos++)
         v = v * 10 + (uint32_t)(peek(p) - '0');
     *out = v;
-    return p->pos > begin;
+    return p->pos > begin && (p->text.ptr[begin] != '0' || p->pos == begin + 1);
 }
 
 /* {n}, {n,} or {n,m} at pos; a brace that is none of these is a literal, and pos stays. */

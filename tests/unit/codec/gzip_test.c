@@ -44,6 +44,22 @@ START_TEST(gzip_round_trip)
 }
 END_TEST
 
+/* The last trailer says 0 bytes, which is no measure for the first member. */
+START_TEST(size_of_an_empty_last_member_is_no_guess_for_the_first)
+{
+    CLEANUP(gzip_decoder_destroy_p) struct gzip_decoder *d = new_decoder();
+    CLEANUP(gzip_encoder_destroy_p) struct gzip_encoder *e = new_encoder(1);
+    struct bytes text = sample_text(100000, 8);
+    gzip_encode(e, text, &T.buf);
+    gzip_encode(e, bytes_of_z(""), &T.buf);
+    struct buf out;
+    buf_init(&out, T.mem, 1 << 20);
+    ck_assert_int_eq(gzip_decode(d, buf_bytes(&T.buf), &ROOMY, &out, &T.err), ERR_OK);
+    assert_bytes_eq(buf_bytes(&out), text);
+    buf_deinit(&out);
+}
+END_TEST
+
 START_TEST(gzip_members_are_concatenated)
 {
     CLEANUP(gzip_decoder_destroy_p) struct gzip_decoder *d = new_decoder();
@@ -237,6 +253,7 @@ int main(void)
     TCase *tc = codec_case(suite, "gzip");
     tcase_add_loop_test(tc, gzip_round_trip, 0, 3 * SIZE_COUNT);
     tcase_add_test(tc, gzip_members_are_concatenated);
+    tcase_add_test(tc, size_of_an_empty_last_member_is_no_guess_for_the_first);
     tcase_add_test(tc, gzip_bomb_is_stopped_by_size_and_by_ratio);
     tcase_add_test(tc, small_body_may_exceed_the_ratio);
     tcase_add_test(tc, gzip_damage_is_refused_and_leaves_the_output);

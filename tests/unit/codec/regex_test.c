@@ -40,6 +40,7 @@ static const struct {
     { "x{0}y", REGEX_EQUAL, "y", "y" },
     { "{a}", REGEX_EQUAL, "{a}", "{a}" },
     { "a{,2}", REGEX_EQUAL, "a{,2}", "a{,2}" },
+    { "a{02}", REGEX_EQUAL, "a{02}", "a{02}" },
     { "\xc3\xa9t\xc3\xa9", REGEX_EQUAL, "\xc3\xa9t\xc3\xa9", "\xc3\xa9t\xc3\xa9" },
     { "a|b|c", REGEX_SET, "a b c", "" },
     { "b|a|b", REGEX_SET, "a b", "" },
