@@ -73,9 +73,9 @@ struct head_pair {
     uint32_t name_sym, value_sym; /* symbol ids; equal texts have equal ids */
     struct str name, value;
 };
-/* Pair ids are 1 .. head_pair_limit() - 1, with holes. */
+/* Pair ids lie below; for sizing tables. */
 uint32_t head_pair_limit(const struct head *h);
-/* False when there is no such pair. */
+/* Of a pair that the reader got from a series or from the index. False when there is none. */
 bool head_pair(const struct head *h, uint32_t pair, struct head_pair *out);
 /* 0 when no series ever had it. Takes the symbols' lock. */
 uint32_t head_pair_find(const struct head *h, struct str name, struct str value);

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "metrics/head/paged.h"
+
+#include <string.h>
+
+#define ALIGNMENT 64u
+
+void paged_init(struct paged *p, struct mem_budget *mem, enum mem_account account,
+                uint32_t elem_size, uint8_t page_log2)
+{
+    ASSERT(elem_size > 0);
+    ASSERT(page_log2 < 32);
+    memset(p, 0, sizeof *p);
+    p->mem = mem;
+    p->account = account;
+    p->elem_size = elem_size;
+    p->page_log2 = page_log2;
+}
+
+/* A page is a block that begins up to 64 bytes before its first element; the word in front of the
+ * first element says where. */
+static size_t block_size(const struct paged *p)
+{
+    return ((size_t)p->elem_size << p->page_log2) + ALIGNMENT;
+}
+
+static uint8_t *page_create(struct paged *p)
+{
+    uint8_t *block = mem_zalloc(p->mem, p->account, block_size(p));
+    if (block == NULL) return NULL;
+    uintptr_t aligned = ((uintptr_t)block + ALIGNMENT) & ~(uintptr_t)(ALIGNMENT - 1);
+    uint8_t *first = block + (aligned - (uintptr_t)block);
+    ASSERT((size_t)(first - block) >= sizeof block);
+    memcpy(first - sizeof block, &block, sizeof block);
+    p->page_count++;
+    return first;
+}
+
+static void page_destroy(struct paged *p, uint8_t *first)
+{
+    uint8_t *block;
+    memcpy(&block, first - sizeof block, sizeof block);
+    mem_free(p->mem, p->account, block, block_size(p));
+    p->page_count--;
+}
+
+void paged_deinit(struct paged *p)
+{
+    for (uint32_t i = 0; i < PAGED_FANOUT; i++) {
+        struct paged_dir *dir = atomic_load_explicit(&p->root[i], memory_order_relaxed);
+        if (dir == NULL) continue;
+        for (uint32_t k = 0; k < PAGED_FANOUT; k++) {
+            uint8_t *first = atomic_load_explicit(&dir->pages[k], memory_order_relaxed);
+            if (first != NULL) page_destroy(p, first);
+        }
+        mem_free(p->mem, p->account, dir, sizeof *dir);
+    }
+    memset(p, 0, sizeof *p);
+}
+
+bool paged_ensure(struct paged *p, uint32_t index)
+{
+    uint32_t page = index >> p->page_log2;
+    if (page >> PAGED_FANOUT_LOG2 >= PAGED_FANOUT) return false;
+    _Atomic(struct paged_dir *) *at = &p->root[page >> PAGED_FANOUT_LOG2];
+    struct paged_dir *dir = atomic_load_explicit(at, memory_order_relaxed);
+    if (dir == NULL) {
+        dir = mem_zalloc(p->mem, p->account, sizeof *dir);
+        if (dir == NULL) return false;
+        atomic_store_explicit(at, dir, memory_order_release); /* partner: paged_find */
+    }
+    _Atomic(uint8_t *) *slot = &dir->pages[page & (PAGED_FANOUT - 1)];
+    if (atomic_load_explicit(slot, memory_order_relaxed) != NULL) return true;
+    uint8_t *first = page_create(p);
+    if (first == NULL) return false;
+    atomic_store_explicit(slot, first, memory_order_release); /* partner: paged_find */
+    return true;
+}
+
+void paged_free_page(struct paged *p, uint32_t index)
+{
+    uint32_t page = index >> p->page_log2;
+    ASSERT(page >> PAGED_FANOUT_LOG2 < PAGED_FANOUT);
+    struct paged_dir *dir =
+        atomic_load_explicit(&p->root[page >> PAGED_FANOUT_LOG2], memory_order_relaxed);
+    ASSERT(dir != NULL);
+    _Atomic(uint8_t *) *slot = &dir->pages[page & (PAGED_FANOUT - 1)];
+    uint8_t *first = atomic_load_explicit(slot, memory_order_relaxed);
+    ASSERT(first != NULL);
+    atomic_store_explicit(slot, NULL, memory_order_release);
+    page_destroy(p, first);
+}
+
+uint64_t paged_size_bytes(const struct paged *p)
+{
+    uint64_t size = p->page_count * block_size(p);
+    for (uint32_t i = 0; i < PAGED_FANOUT; i++)
+        if (atomic_load_explicit(&p->root[i], memory_order_relaxed) != NULL)
+            size += sizeof(struct paged_dir);
+    return size;
+}
