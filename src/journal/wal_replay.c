@@ -9,12 +9,14 @@
 #include "journal/wal_priv.h"
 #include "journal/wal_scan.h"
 
-#define REPLAY_BUFFER_BYTES ((size_t)4 << 20)
+#define REPLAY_BUFFER_MAX ((size_t)4 << 20)
+#define REPLAY_BUFFER_MIN ((size_t)64 << 10)
 
 struct replay {
     struct wal *w;
     const struct journal_replay *to;
     uint8_t *buffer;
+    size_t buffer_bytes;
     uint64_t position;
     uint32_t epoch;
     bool is_checkpoint;
@@ -127,7 +129,7 @@ static enum err_code replay_file(struct replay *r, const char *path, uint64_t nu
 {
     struct wal_scan s;
     *o = (struct outcome){ 0 };
-    TRY(wal_scan_open(&s, r->w->files, path, r->buffer, REPLAY_BUFFER_BYTES, err));
+    TRY(wal_scan_open(&s, r->w->files, path, r->buffer, r->buffer_bytes, err));
     if (limit != 0 && limit < s.limit) s.limit = limit;
     enum err_code code = ERR_OK;
     if (wal_scan_header(&s, number, &o->why)) {
@@ -163,13 +165,6 @@ static enum err_code checkpoint_path(const struct wal *w, uint64_t file, char *o
     wal_name(name, "", file, "");
     TRY(wal_path(w, dir, dir_path, err));
     return file_join(out, dir_path, name, err);
-}
-
-static uint64_t size_of(const struct wal *w, const char *path)
-{
-    struct file_info info;
-    struct err ignored = { 0 };
-    return w->files->stat(w->files->ctx, path, &info, &ignored) == ERR_OK ? info.size_bytes : 0;
 }
 
 static enum err_code replay_checkpoint(struct replay *r, struct err *err)
@@ -286,21 +281,31 @@ static enum err_code replay_segments(struct replay *r, struct err *err)
 
 /* ---- before and after --------------------------------------------------------------------- */
 
+static enum err_code add_size(struct replay *r, const char *path, struct err *err)
+{
+    struct file_info info;
+    TRY(r->w->files->stat(r->w->files->ctx, path, &info, err));
+    r->bytes_total += info.size_bytes;
+    return ERR_OK;
+}
+
 static enum err_code sum_bytes(struct replay *r, struct err *err)
 {
     struct wal *w = r->w;
     char name[WAL_NAME_SIZE];
     char path[FILE_PATH_SIZE];
     for (uint64_t file = 0; w->has_checkpoint; file++) {
+        struct err stat_err = { 0 };
         TRY(checkpoint_path(w, file, path, err));
-        uint64_t size = size_of(w, path);
-        if (size == 0) break;
-        r->bytes_total += size;
+        enum err_code code = add_size(r, path, &stat_err);
+        if (code == ERR_NOTFOUND) break;
+        if (code != ERR_OK && err) *err = stat_err;
+        TRY(code);
     }
     for (size_t i = 0; i < w->found.count; i++) {
         wal_name(name, "", w->found.numbers[i], "");
         TRY(wal_path(w, name, path, err));
-        r->bytes_total += size_of(w, path);
+        TRY(add_size(r, path, err));
     }
     return ERR_OK;
 }
@@ -340,7 +345,6 @@ static enum err_code start(struct wal *w, const struct replay *r, struct err *er
 
 static enum err_code replay_all(struct replay *r, struct err *err)
 {
-    TRY(sum_bytes(r, err));
     if (r->w->has_checkpoint) TRY(replay_checkpoint(r, err));
     TRY(replay_segments(r, err));
     r->has_payloads = false;
@@ -354,10 +358,14 @@ enum err_code wal_replay(struct journal *j, const struct journal_replay *to, str
     ASSERT(w->state == WAL_OPENED);
     wal_dir_clean(w);
     struct replay r = { .w = w, .to = to, .epoch = 1 };
-    r.buffer = mem_alloc(w->mem, MEM_INGEST, REPLAY_BUFFER_BYTES);
+    TRY(sum_bytes(&r, err));
+    /* A file that fits as a whole needs no more than its size. */
+    r.buffer_bytes = r.bytes_total < REPLAY_BUFFER_MAX ? (size_t)r.bytes_total : REPLAY_BUFFER_MAX;
+    if (r.buffer_bytes < REPLAY_BUFFER_MIN) r.buffer_bytes = REPLAY_BUFFER_MIN;
+    r.buffer = mem_alloc(w->mem, MEM_INGEST, r.buffer_bytes);
     if (!r.buffer) return err_set(err, ERR_NOMEM, "no memory to replay the journal");
     enum err_code code = replay_all(&r, err);
-    mem_free(w->mem, MEM_INGEST, r.buffer, REPLAY_BUFFER_BYTES);
+    mem_free(w->mem, MEM_INGEST, r.buffer, r.buffer_bytes);
     if (code == ERR_OK) code = cut_tail(&r, err);
     if (code == ERR_OK) code = start(w, &r, err);
     if (code == ERR_OK) wal_found_deinit(w);

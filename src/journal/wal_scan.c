@@ -8,7 +8,6 @@
 enum err_code wal_scan_open(struct wal_scan *s, const struct file_layer *files, const char *path,
                             uint8_t *buffer, size_t cap, struct err *err)
 {
-    ASSERT(cap >= journal_record_bytes(JOURNAL_RECORD_MAX));
     *s = (struct wal_scan){ .files = files, .buffer = buffer, .cap = cap };
     TRY(files->open(files->ctx, path, FILE_READ, &s->f, err));
     enum err_code code = files->size(files->ctx, s->f, &s->size, err);
@@ -17,6 +16,7 @@ enum err_code wal_scan_open(struct wal_scan *s, const struct file_layer *files, 
         return code;
     }
     s->limit = s->size;
+    if (cap < s->size) ASSERT(cap >= journal_record_bytes(JOURNAL_RECORD_MAX));
     wal_scan_fill(s);
     return ERR_OK;
 }

@@ -26,8 +26,8 @@ struct wal_scan {
     struct err read_err;
 };
 
-/* Open `path` and read its first bytes. ERR_NOTFOUND and what open returns; the scan starts at the
- * header, limit = size. */
+/* Open `path` and read its first bytes into buffer[cap], which holds the largest record or the whole
+ * file. ERR_NOTFOUND and what open returns; the scan starts at the header, limit = size. */
 CHECK_RESULT enum err_code wal_scan_open(struct wal_scan *s, const struct file_layer *files,
                                          const char *path, uint8_t *buffer, size_t cap,
                                          struct err *err);

@@ -63,7 +63,7 @@ enum err_code rig_append_as(struct rig *r, uint8_t type, uint32_t epoch, uint64_
 enum err_code rig_wait(struct rig *r, uint64_t position);
 /* Append and wait. */
 enum err_code rig_put(struct rig *r, uint64_t id, size_t len);
-/* Wait until the journal accepts records again (after a fault). */
+/* Wait until the journal accepts records again (after a fault), or the power is off. */
 void rig_wait_resumed(struct rig *r);
 
 /* Are the entries exactly ids [first, first + count), once each, in order, all intact? */
