@@ -66,8 +66,22 @@ static bool is_html(char c)
     return c == '<' || c == '>' || c == '&';
 }
 
+/* A string that needs no escape at all, as most label values: one reservation, one copy. */
+static bool put_clean_string(struct buf *out, struct str s)
+{
+    if (utf8_clean_run(s.ptr, s.len) != s.len) return false;
+    uint8_t *p = buf_reserve(out, s.len + 2);
+    if (p == NULL) return true; /* sticky in `out` */
+    p[0] = '"';
+    if (s.len > 0) memcpy(p + 1, s.ptr, s.len);
+    p[s.len + 1] = '"';
+    out->len += s.len + 2;
+    return true;
+}
+
 void json_escape(struct buf *out, struct str s, bool escape_html)
 {
+    if (!escape_html && put_clean_string(out, s)) return;
     buf_put_u8(out, '"');
     size_t from = 0;
     for (size_t i = 0; escape_html && i < s.len; i++) {

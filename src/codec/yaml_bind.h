@@ -86,7 +86,8 @@ enum yaml_field_flag {
     YAML_F_OS_ENV = 4,     /* expand $NAME and ${NAME} too */
     YAML_F_NO_EXPAND = 8,  /* no expansion at all */
     YAML_F_KEEP_ZERO = 16, /* dump even when zero */
-    YAML_F_NO_CASE = 32    /* enums: any case */
+    YAML_F_NO_CASE = 32,   /* enums: any case */
+    YAML_F_SECRET = 64     /* maps of lists: the strings are secrets */
 };
 
 struct yaml_binder;

@@ -244,7 +244,7 @@ static void dump_map(struct dump *d, const struct yaml_field *f, const struct ya
 {
     struct yaml_field element = *f;
     element.type = f->elem;
-    element.elem = YAML_T_STR;
+    element.elem = f->flags & YAML_F_SECRET ? YAML_T_SECRET : YAML_T_STR;
     for (size_t i = 0; i < map->count; i++) {
         if (f->elem == YAML_T_STRUCT) {
             const uint8_t *entry = (const uint8_t *)map->items + i * f->schema->size;

@@ -635,6 +635,30 @@ START_TEST(dump_binds_again_to_the_same)
 }
 END_TEST
 
+START_TEST(secret_strings_in_maps_are_masked)
+{
+    struct proxy {
+        struct yaml_list header;
+    };
+    static const struct yaml_field fields[] = {
+        { "proxy_connect_header", YAML_T_MAP, .offset = offsetof(struct proxy, header),
+          .elem = YAML_T_LIST, .flags = YAML_F_SECRET },
+    };
+    static const struct yaml_schema schema = YAML_SCHEMA(struct proxy, fields);
+    struct yaml_doc doc;
+    struct yaml_binder b;
+    struct proxy bound;
+    yaml_diags_init(&D, &T.arena);
+    ck_assert_int_eq(
+        yaml_parse(STR("f"), STR("proxy_connect_header: {A: [hunter2, x]}"), &T.arena, &D, &doc),
+        ERR_OK);
+    yaml_binder_init(&b, &doc, &T.arena, &D, NULL);
+    ck_assert_int_eq(yaml_bind(&b, &schema, &bound), ERR_OK);
+    yaml_dump(&schema, &bound, &T.buf);
+    ck_assert_str_is(buf_str(&T.buf), "proxy_connect_header:\n  A:\n  - <secret>\n  - <secret>\n");
+}
+END_TEST
+
 START_TEST(dumped_scalars_read_back)
 {
     static const struct {
@@ -747,6 +771,7 @@ int main(void)
     tcase_add_test(tc, bad_sizes_and_numbers_are_refused);
     tcase_add_test(tc, secret_comes_from_a_file);
     tcase_add_test(tc, dump_binds_again_to_the_same);
+    tcase_add_test(tc, secret_strings_in_maps_are_masked);
     tcase_add_test(tc, dumped_scalars_read_back);
     tcase_add_test(tc, list_at_the_root_binds);
     tcase_add_loop_test(tc, binding_survives_each_allocation_failure, 0, 30);
