@@ -52,8 +52,7 @@ static enum err_code code_of_errno(int os_errno)
     case ETIMEDOUT: return ERR_TIMEOUT;
     case ECANCELED: return ERR_CANCELLED;
     case EACCES:
-    case EPERM:
-    case EROFS: return ERR_DENIED;
+    case EPERM: return ERR_DENIED;
     case ENOSYS:
     case EOPNOTSUPP: return ERR_UNSUPPORTED;
     case ENAMETOOLONG:

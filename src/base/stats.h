@@ -3,9 +3,10 @@
  * stats - cells of self-telemetry. A module owns a struct of cells and one table of descriptors
  * beside it; server/ walks the tables for /metrics. The module knows no reader.
  *
- *     struct wal_stats { struct stat_counter bytes; struct stat_gauge segments; struct
- * stat_histogram sync; }; const struct stat_desc WAL_STATS[] = { STAT_COUNTER(struct wal_stats,
- * bytes, "pharos_wal_written_bytes_total", "Bytes appended to the WAL."),
+ *     struct wal_stats { struct stat_counter bytes; struct stat_gauge segments; };
+ *     const struct stat_desc WAL_STATS[] = {
+ *         STAT_COUNTER(struct wal_stats, bytes, "pharos_wal_written_bytes_total",
+ *                      "Bytes appended to the WAL."),
  *         ... };
  *
  * Threads   Any thread may add; relaxed atomics, statistics only.
@@ -65,26 +66,18 @@ struct stat_desc {
     const char *help;
 };
 
+/* clang-format off */
 #define STAT_COUNTER(type, field, name, help)                                                      \
-    {                                                                                              \
-        STAT_KIND_COUNTER, offsetof(type, field), name, NULL, help                                 \
-    }
+    { STAT_KIND_COUNTER, offsetof(type, field), name, NULL, help }
 #define STAT_COUNTER_L(type, field, name, labels, help)                                            \
-    {                                                                                              \
-        STAT_KIND_COUNTER, offsetof(type, field), name, labels, help                               \
-    }
+    { STAT_KIND_COUNTER, offsetof(type, field), name, labels, help }
 #define STAT_GAUGE(type, field, name, help)                                                        \
-    {                                                                                              \
-        STAT_KIND_GAUGE, offsetof(type, field), name, NULL, help                                   \
-    }
+    { STAT_KIND_GAUGE, offsetof(type, field), name, NULL, help }
 #define STAT_GAUGE_L(type, field, name, labels, help)                                              \
-    {                                                                                              \
-        STAT_KIND_GAUGE, offsetof(type, field), name, labels, help                                 \
-    }
+    { STAT_KIND_GAUGE, offsetof(type, field), name, labels, help }
 #define STAT_HISTOGRAM(type, field, name, help)                                                    \
-    {                                                                                              \
-        STAT_KIND_HISTOGRAM, offsetof(type, field), name, NULL, help                               \
-    }
+    { STAT_KIND_HISTOGRAM, offsetof(type, field), name, NULL, help }
+/* clang-format on */
 
 /* One module's contribution; server/ keeps a list of these. */
 struct stat_table {

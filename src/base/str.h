@@ -25,10 +25,9 @@ struct bytes {
 
 #define STR(lit) ((struct str){ "" lit, sizeof(lit) - 1 })
 /* The same for static initialisers. */
-#define STR_INIT(lit)                                                                              \
-    {                                                                                              \
-        "" lit, sizeof(lit) - 1                                                                    \
-    }
+/* clang-format off */
+#define STR_INIT(lit) { "" lit, sizeof(lit) - 1 }
+/* clang-format on */
 #define STR_FMT "%.*s"
 #define STR_ARG(s) (int)((s).len > 4096 ? 4096 : (s).len), ((s).ptr ? (s).ptr : "")
 
@@ -80,7 +79,8 @@ char *str_quote(struct str s, char *out, size_t size);
 bool str_to_u64(struct str s, uint64_t *out);
 /* The same with an optional sign, over int64. */
 bool str_to_i64(struct str s, int64_t *out);
-/* Damerau-Levenshtein distance (adjacent transpositions), capped: returns at most cap + 1. */
+/* Damerau-Levenshtein distance (adjacent transpositions), capped: returns at most cap + 1.
+ * Texts of more than 64 bytes are equal (0) or not (cap + 1). */
 unsigned str_distance(struct str a, struct str b, unsigned cap);
 
 #endif

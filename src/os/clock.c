@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "os/clock.h"
 
+#include <errno.h>
 #include <sys/random.h>
 #include <time.h>
 
@@ -42,7 +43,7 @@ static uint64_t system_random_u64(void *ctx)
     ssize_t n;
     do { /* up to 256 bytes only a signal before the pool is ready can interrupt */
         n = getrandom(&v, sizeof v, 0);
-    } while (n < 0);
+    } while (n < 0 && errno == EINTR);
     ASSERT(n == (ssize_t)sizeof v);
     return v;
 }

@@ -140,6 +140,8 @@ static void on_fatal_signal(int number, siginfo_t *info, void *context)
 
 void install_crash_handlers(int crash_fd)
 {
+    static unsigned char main_stack[CRASH_STACK_SIZE];
+    crash_stack_use(main_stack);
     atomic_store_explicit(&crash_fd_shared, crash_fd, memory_order_relaxed);
     void *frame;
     (void)backtrace(&frame, 1); /* loads the unwinder now, which later could not allocate */

@@ -4,12 +4,12 @@
  * backtrace, to stderr and to a pre-opened crash file.
  *
  * Covers   assert_fail() (base/assert.h) and the fatal signals SEGV, BUS, FPE, ILL, ABRT.
- * Afterwards the process ends by the original signal, so that a supervisor and core dumps see the
- *          truth. Sanitizer builds keep the sanitizer's own signal handlers.
+ *          Afterwards the process ends by the original signal, so that a supervisor and core dumps
+ *          see the truth. Sanitizer builds keep the sanitizer's own signal handlers.
  * Safety   Only async-signal-safe calls; the unwinder is loaded at installation. Each thread's
  *          handler runs on a stack of its own (thread_start provides it), so that an overflow of
- * the stack is reported as well. Secrets  The task text is shown as it is: ids and hashes, never
- * data.
+ *          the stack is reported as well.
+ * Secrets  The task text is shown as it is: ids and hashes, never data.
  */
 #ifndef PHAROS_OS_CRASH_H
 #define PHAROS_OS_CRASH_H

@@ -6,9 +6,10 @@
  * writer retires what it unlinked. Retired items are freed by epoch_collect() once every reader
  * that was inside at retirement has left. Readers never block and never allocate.
  *
- * Threads   enter/leave: any thread, at most EPOCH_READERS_MAX at once, may nest through separate
- * guards; a reader may stay inside across a whole query. retire/collect: any thread (internal
- * lock). Algorithm Fraser 2004 (epoch-based reclamation), C11 atomics.
+ * Threads   enter/leave: any thread, at most EPOCH_READERS_MAX at once (more wait for a slot), may
+ *           nest through separate guards; a reader may stay inside across a whole query.
+ *           retire/collect: any thread (internal lock).
+ * Algorithm Fraser 2004 (epoch-based reclamation), C11 atomics.
  */
 #ifndef PHAROS_OS_EPOCH_H
 #define PHAROS_OS_EPOCH_H

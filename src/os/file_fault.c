@@ -102,6 +102,7 @@ void file_fault_destroy(struct file_fault *f)
     while (f->files) {
         struct file *file = f->files;
         f->files = file->next;
+        fault_strfree(f, file->path);
         fault_free(f, file, sizeof *file);
     }
     while (f->mappings) {
@@ -196,6 +197,12 @@ uint64_t file_fault_fired(const struct file_fault *f)
 {
     MUTEX_SCOPE(lock_of(f));
     return f->fired;
+}
+
+void file_fault_trace(struct file_fault *f, bool is_on)
+{
+    MUTEX_SCOPE(lock_of(f));
+    f->is_traced = is_on;
 }
 
 void file_fault_set_capacity(struct file_fault *f, uint64_t bytes)

@@ -29,16 +29,19 @@
  *            disk like any unsynced change, but the call fails with EIO, and so does every later
  *            call on this disk (except that close releases its handle, munmap its mapping). A sync
  *            under way is no barrier. Objects of the program under test can then be destroyed in
- * the ordinary way: they cannot repair anything any more. Durable    fdatasync(file) makes the
- * file's content and size durable, not its name. fsync_dir(dir) makes the names in `dir` durable
- * (and whatever earlier changes of names those depend on), not the content of the files. Nothing
- * else is a barrier; close is not. Reboot     file_fault_reboot = power loss. The new disk holds
- * all durable content and names, plus an arbitrary choice, by seed, of what was not synced: content
- * each write: dropped; kept; torn in 512-byte or 4-KiB sectors (a choice of sectors arrived); only
- * its first sectors; sectors of zeros or garbage where the new bytes belong. Never damaged: bytes
- * outside the written range. size     a file may have grown although the content did not arrive
- * (zeros). It is never shorter than when it was last synced, unless it was truncated since, and
- *                       that truncation arrived.
+ *            the ordinary way: they cannot repair anything any more.
+ * Durable    fdatasync(file) makes the file's content and size durable, not its name.
+ *            fsync_dir(dir) makes the names in `dir` durable (and whatever earlier changes of names
+ *            those depend on), not the content of the files. Nothing else is a barrier; close is
+ *            not.
+ * Reboot     file_fault_reboot = power loss. The new disk holds all durable content and names, plus
+ *            an arbitrary choice, by seed, of what was not synced:
+ *              content  each write: dropped; kept; torn in 512-byte or 4-KiB sectors (a choice of
+ *                       sectors arrived); only its first sectors; sectors of zeros or garbage where
+ *                       the new bytes belong. Never damaged: bytes outside the written range.
+ *              size     a file may have grown although the content did not arrive (zeros). It is
+ *                       never shorter than when it was last synced, unless it was truncated since,
+ *                       and that truncation arrived.
  *              names    each creation, link, removal, rename happened or did not, as long as the
  *                       history of every single name stays possible (a rename of a file whose
  *                       creation did not happen did not happen either). A rename is atomic, except
@@ -49,14 +52,17 @@
  *            there, and what was not synced still is not.
  * Faults     file_fault_fail_at / file_fault_fail_op plan an error for the n-th call from now, once
  *            or for all matching calls from there on. Kinds that make no sense for a call act as
- * FAULT_EIO. A failed sync behaves as Linux does: the error is reported once, each unsynced write
- * of the file may by now have been forgotten (by the disk's seed), and a later sync succeeds
- * without it. Who syncs again after a failure loses data here. Paths      '/'-separated; relative
- * and absolute ones mean the same ("data/x" is "/data/x"); "." is skipped, ".." is refused. The
- * root directory exists and is durable. Memory     A budget of the disk's own, so that
- * mem_test_fail_at of the program under test does not disturb it; 4-KiB pages, shared copy-on-write
- * between a disk and its images. Sparse and fallocated ranges cost nothing. Threads    All calls:
- * any thread (one lock). file_fault_destroy: when nothing uses the disk.
+ *            FAULT_EIO. A failed sync behaves as Linux does: the error is reported once, each
+ *            unsynced write of the file may by now have been forgotten (by the disk's seed), and a
+ *            later sync succeeds without it. Who syncs again after a failure loses data here.
+ *            Not modelled, because the layer hides them from its callers: EINTR, short reads, slow
+ *            calls.
+ * Paths      '/'-separated; relative and absolute ones mean the same ("data/x" is "/data/x"); "."
+ *            is skipped, ".." is refused. The root directory exists and is durable.
+ * Memory     A budget of the disk's own, so that mem_test_fail_at of the program under test does
+ *            not disturb it; 4-KiB pages, shared copy-on-write between a disk and its images.
+ *            Sparse and fallocated ranges cost nothing.
+ * Threads    All calls: any thread (one lock). file_fault_destroy: when nothing uses the disk.
  */
 #ifndef PHAROS_OS_FILE_FAULT_H
 #define PHAROS_OS_FILE_FAULT_H
@@ -106,7 +112,8 @@ enum file_fault_kind {
     FAULT_TORN,  /* write: some of its 512-byte sectors are written, then EIO */
     FAULT_LOST,  /* write: succeeds, is read back, and never reaches the disk, sync or not (the size
                   * does);  sync, sync_dir: succeeds and is no barrier */
-    FAULT_FLIP,  /* read, mmap: one bit of the result is wrong, this time; write: one bit is
+    FAULT_MISREAD, /* read, mmap: succeeds with the bytes of the next sector of the file */
+    FAULT_FLIP,    /* read, mmap: one bit of the result is wrong, this time; write: one bit is
                   * stored wrong */
     FAULT_KIND_COUNT
 };
@@ -144,6 +151,10 @@ void file_fault_clear(struct file_fault *f);
 uint64_t file_fault_steps(const struct file_fault *f);
 uint64_t file_fault_calls(const struct file_fault *f, enum file_fault_op op);
 uint64_t file_fault_fired(const struct file_fault *f);
+
+/* For people: from now on a line per call to stderr, such as
+ * "step 17: write data/wal/0 @4096+512: EIO". */
+void file_fault_trace(struct file_fault *f, bool is_on);
 
 /* Total size of the disk (default 1 TiB); a call that would make the sum of all file sizes exceed
  * it gets ENOSPC (a write after storing what fits). Removing works on a full disk. */

@@ -18,10 +18,13 @@
 struct call {
     struct file_fault *f;
     const char *msg;  /* for errors */
-    const char *path; /* or NULL */
-    int os_errno;     /* refused: the call must have no effect */
-    bool is_last;     /* the machine stops under it: effect, but no answer */
-    bool has_fault;   /* kind is to be applied by the call itself */
+    const char *path; /* for errors, or NULL */
+    enum file_fault_op op;
+    const char *subject; /* for the trace: the path, or that of the open file */
+    uint64_t offset, len;
+    int os_errno;   /* refused: the call must have no effect */
+    bool is_last;   /* the machine stops under it: effect, but no answer */
+    bool has_fault; /* kind is to be applied by the call itself */
     enum file_fault_kind kind;
 };
 
@@ -31,6 +34,7 @@ static bool kind_is_partial(enum file_fault_op op, enum file_fault_kind kind)
     case FAULT_SHORT:
     case FAULT_TORN: return op == FAULT_WRITE;
     case FAULT_LOST: return op == FAULT_WRITE || op == FAULT_SYNC || op == FAULT_SYNC_DIR;
+    case FAULT_MISREAD: return op == FAULT_READ || op == FAULT_MMAP;
     case FAULT_FLIP: return op == FAULT_WRITE || op == FAULT_READ || op == FAULT_MMAP;
     case FAULT_EIO:
     case FAULT_ENOSPC:
@@ -71,7 +75,7 @@ static void plans_apply(struct call *call, enum file_fault_op op)
 static struct call call_begin(struct file_fault *f, enum file_fault_op op, const char *msg,
                               const char *path)
 {
-    struct call call = { .f = f, .msg = msg, .path = path };
+    struct call call = { .f = f, .msg = msg, .path = path, .op = op, .subject = path };
     if (f->is_stopped) {
         call.os_errno = EIO;
         return call;
@@ -89,11 +93,34 @@ static struct call call_begin(struct file_fault *f, enum file_fault_op op, const
     return call;
 }
 
+/* A call on an open file. */
+static struct call call_begin_file(struct file_fault *f, enum file_fault_op op, const char *msg,
+                                   const struct file *file)
+{
+    struct call call = call_begin(f, op, msg, NULL);
+    call.subject = file->path;
+    return call;
+}
+
+static void trace(const struct call *call, int os_errno)
+{
+    static const char *const names[FAULT_OP_COUNT] = {
+        "open",     "create", "close", "read",   "write", "sync",  "truncate", "fallocate", "mmap",
+        "sync_dir", "rename", "link",  "unlink", "mkdir", "rmdir", "list",     "stat",      "lock",
+    };
+    const struct file_fault *f = call->f;
+    (void)fprintf(stderr, "step %llu%s: %s %s @%llu+%llu: %s\n", (unsigned long long)f->steps,
+                  f->is_stopped ? " (stopped)" : "", names[call->op],
+                  call->subject ? call->subject : "", (unsigned long long)call->offset,
+                  (unsigned long long)call->len, os_errno ? strerrorname_np(os_errno) : "ok");
+}
+
 /* The answer: a refusal, the errno of the work, or EIO because the machine stopped under it. */
 static enum err_code call_end(const struct call *call, int os_errno, struct err *err)
 {
     if (call->os_errno != 0) os_errno = call->os_errno;
     if (call->is_last) os_errno = EIO;
+    if (call->f->is_traced) trace(call, os_errno);
     if (os_errno == 0) return ERR_OK;
     enum err_code code = err_set_os(err, os_errno, call->msg);
     if (err && call->path) (void)snprintf(err->detail, sizeof err->detail, "%s", call->path);
@@ -112,11 +139,13 @@ static struct inode *inode_of(const struct file *file)
     return file->inode;
 }
 
-static struct file *file_add(struct file_fault *f, struct inode *inode, bool is_writable)
+static struct file *file_add(struct file_fault *f, const char *path, struct inode *inode,
+                             bool is_writable)
 {
     struct file *file = fault_alloc(f, sizeof *file);
     *file = (struct file){ .magic = FILE_MAGIC, .disk = f, .inode = inode };
     file->is_writable = is_writable;
+    file->path = fault_strdup(f, path, strlen(path));
     file->next = f->files;
     f->files = file;
     inode->opens++;
@@ -152,7 +181,7 @@ static enum err_code fault_open(void *ctx, const char *path, enum file_mode mode
     struct inode *inode = NULL;
     int rc = call.os_errno == 0 ? open_inode(f, path, mode, &inode) : 0;
     TRY(call_end(&call, rc, err));
-    *out = file_add(f, inode, mode != FILE_READ);
+    *out = file_add(f, path, inode, mode != FILE_READ);
     return ERR_OK;
 }
 
@@ -162,7 +191,7 @@ static enum err_code fault_close(void *ctx, struct file *file, struct err *err)
     if (!file) return ERR_OK;
     MUTEX_SCOPE(&f->lock);
     struct inode *inode = inode_of(file);
-    struct call call = call_begin(f, FAULT_CLOSE, "cannot close file", NULL);
+    struct call call = call_begin_file(f, FAULT_CLOSE, "cannot close file", file);
     struct file **link = &f->files;
     while (*link != file) {
         ASSERT(*link != NULL);
@@ -172,9 +201,11 @@ static enum err_code fault_close(void *ctx, struct file *file, struct err *err)
     if (file->holds_lock) inode->is_locked = false;
     ASSERT(inode->opens > 0);
     inode->opens--;
+    enum err_code code = call_end(&call, 0, err);
     file->magic = 0;
+    fault_strfree(f, file->path);
     fault_free(f, file, sizeof *file);
-    return call_end(&call, 0, err);
+    return code;
 }
 
 static void flip_random_bit(struct file_fault *f, uint8_t *bytes, size_t len)
@@ -184,16 +215,31 @@ static void flip_random_bit(struct file_fault *f, uint8_t *bytes, size_t len)
     bytes[bit / 8] = (uint8_t)(bytes[bit / 8] ^ 1u << (bit % 8));
 }
 
+/* What FAULT_FLIP and FAULT_MISREAD do to the n bytes that were read at offset. */
+static void damage_read(const struct call *call, const struct inode *inode, uint64_t offset,
+                        uint8_t *bytes, size_t n)
+{
+    if (call->kind == FAULT_FLIP) {
+        flip_random_bit(call->f, bytes, n);
+        return;
+    }
+    ASSERT(call->kind == FAULT_MISREAD);
+    memset(bytes, 0, n);
+    (void)content_read(&inode->cur, offset + FAULT_SECTOR_BYTES, bytes, n);
+}
+
 static enum err_code fault_pread(void *ctx, struct file *file, void *dst, size_t len,
                                  uint64_t offset, size_t *out_n, struct err *err)
 {
     struct file_fault *f = ctx;
     MUTEX_SCOPE(&f->lock);
     const struct inode *inode = inode_of(file);
-    struct call call = call_begin(f, FAULT_READ, "cannot read file", NULL);
+    struct call call = call_begin_file(f, FAULT_READ, "cannot read file", file);
+    call.offset = offset;
+    call.len = len;
     TRY(call_end(&call, 0, err));
     size_t n = content_read(&inode->cur, offset, dst, len);
-    if (call.has_fault) flip_random_bit(f, dst, n);
+    if (call.has_fault) damage_read(&call, inode, offset, dst, n);
     *out_n = n;
     return ERR_OK;
 }
@@ -250,13 +296,14 @@ static enum err_code fault_pwritev(void *ctx, struct file *file, const struct fi
     MUTEX_SCOPE(&f->lock);
     struct inode *inode = inode_of(file);
     ASSERT(file->is_writable);
-    struct call call = call_begin(f, FAULT_WRITE, "cannot write file", NULL);
-    if (call.os_errno != 0) return call_end(&call, 0, err);
+    struct call call = call_begin_file(f, FAULT_WRITE, "cannot write file", file);
     size_t len = 0;
     for (int i = 0; i < count; i++) {
         len += iov[i].len;
     }
-    if (len == 0) return call_end(&call, 0, err);
+    call.offset = offset;
+    call.len = len;
+    if (call.os_errno != 0 || len == 0) return call_end(&call, 0, err);
     uint8_t *gathered = fault_alloc(f, len);
     size_t at = 0;
     for (int i = 0; i < count; i++) {
@@ -274,7 +321,7 @@ static enum err_code fault_fdatasync(void *ctx, struct file *file, struct err *e
     MUTEX_SCOPE(&f->lock);
     struct inode *inode = inode_of(file);
     bool was_stopped = f->is_stopped;
-    struct call call = call_begin(f, FAULT_SYNC, "cannot sync file", NULL);
+    struct call call = call_begin_file(f, FAULT_SYNC, "cannot sync file", file);
     bool has_failed = call.os_errno != 0 && !was_stopped;
     for (size_t i = 0; has_failed && i < inode->change_count; i++) {
         /* The kernel has marked the page clean; whether it was written nobody knows. */
@@ -300,7 +347,8 @@ static enum err_code fault_truncate(void *ctx, struct file *file, uint64_t size,
     MUTEX_SCOPE(&f->lock);
     struct inode *inode = inode_of(file);
     ASSERT(file->is_writable);
-    struct call call = call_begin(f, FAULT_TRUNCATE, "cannot truncate file", NULL);
+    struct call call = call_begin_file(f, FAULT_TRUNCATE, "cannot truncate file", file);
+    call.len = size;
     int rc = call.os_errno == 0 ? resize_within(f, inode, size) : 0;
     return call_end(&call, rc, err);
 }
@@ -312,7 +360,9 @@ static enum err_code fault_fallocate(void *ctx, struct file *file, uint64_t offs
     MUTEX_SCOPE(&f->lock);
     struct inode *inode = inode_of(file);
     ASSERT(file->is_writable);
-    struct call call = call_begin(f, FAULT_FALLOCATE, "cannot reserve file space", NULL);
+    struct call call = call_begin_file(f, FAULT_FALLOCATE, "cannot reserve file space", file);
+    call.offset = offset;
+    call.len = len;
     uint64_t end = offset + len;
     int rc = 0;
     if (call.os_errno == 0 && end > inode->cur.size) rc = resize_within(f, inode, end);
@@ -324,7 +374,7 @@ static enum err_code fault_size(void *ctx, struct file *file, uint64_t *out, str
     struct file_fault *f = ctx;
     MUTEX_SCOPE(&f->lock);
     const struct inode *inode = inode_of(file);
-    struct call call = call_begin(f, FAULT_STAT, "cannot stat file", NULL);
+    struct call call = call_begin_file(f, FAULT_STAT, "cannot stat file", file);
     TRY(call_end(&call, 0, err));
     *out = inode->cur.size;
     return ERR_OK;
@@ -337,7 +387,7 @@ static enum err_code fault_mmap_ro(void *ctx, struct file *file, size_t len, con
     ASSERT(len > 0);
     MUTEX_SCOPE(&f->lock);
     const struct inode *inode = inode_of(file);
-    struct call call = call_begin(f, FAULT_MMAP, "cannot map file", NULL);
+    struct call call = call_begin_file(f, FAULT_MMAP, "cannot map file", file);
     /* The real mapping would succeed and fault at the first access beyond the end. */
     int rc = len > inode->cur.size ? EINVAL : 0;
     TRY(call_end(&call, rc, err));
@@ -346,7 +396,7 @@ static enum err_code fault_mmap_ro(void *ctx, struct file *file, size_t len, con
     f->mappings = mapping;
     size_t n = content_read(&inode->cur, 0, mapping->ptr, len);
     ASSERT(n == len);
-    if (call.has_fault) flip_random_bit(f, mapping->ptr, len);
+    if (call.has_fault) damage_read(&call, inode, 0, mapping->ptr, len);
     *out = mapping->ptr;
     return ERR_OK;
 }
@@ -535,7 +585,7 @@ static enum err_code fault_lock(void *ctx, const char *path, struct str note, st
         if (rc == 0) inode_write(f, inode, 0, bytes_of_str(note), false);
     }
     TRY(call_end(&call, rc, err));
-    *out = file_add(f, inode, true);
+    *out = file_add(f, path, inode, true);
     (*out)->holds_lock = true;
     inode->is_locked = true;
     return ERR_OK;

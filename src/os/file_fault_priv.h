@@ -93,6 +93,7 @@ struct file {
     struct inode *inode;
     struct file *next;
     bool is_writable, holds_lock;
+    char *path; /* as opened, for the trace */
 };
 
 /* A disk and the images made of it share pages, so they share the budget too. */
@@ -118,7 +119,7 @@ struct file_fault {
     uint64_t calls[FAULT_OP_COUNT];
     uint64_t steps, fired, cut_at; /* cut_at: value of steps at the fatal one, 0 = none */
     uint64_t capacity;
-    bool is_stopped;
+    bool is_stopped, is_traced;
 };
 
 /* An empty disk in the memory of `parent`, or in memory of its own. */

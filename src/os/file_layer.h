@@ -7,13 +7,12 @@
  * kernel for files.
  *
  * Rules     EINTR is retried and short reads and writes are completed inside. A failed sync is
- * final: the caller must not sync the same file again (spec: reliability.md section 2). Paths are
- * NUL-terminated,
- *           '/'-separated, relative to the process or absolute.
+ *           final: the caller must not sync the same file again (spec: reliability.md section 2).
+ *           Paths are NUL-terminated, '/'-separated, relative to the process or absolute.
  * Threads   The table is immutable. One struct file may be read (pread) by many threads;
  *           append/sync/truncate have one owner at a time.
  * Errors    ERR_IO with os_errno (ENOSPC, EIO, ...), ERR_NOTFOUND (ENOENT), ERR_CONFLICT (EEXIST),
- *           ERR_BUSY (lock held), ERR_NOMEM.
+ *           ERR_BUSY (lock held), ERR_DENIED (EACCES, EPERM), ERR_LIMIT (path too long), ERR_NOMEM.
  */
 #ifndef PHAROS_OS_FILE_LAYER_H
 #define PHAROS_OS_FILE_LAYER_H

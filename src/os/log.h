@@ -4,13 +4,13 @@
  *
  *     log_info(log, "block written", LOG_STR("ulid", id), LOG_U64("bytes", n));
  * gives
- *     ts=2026-01-02T03:04:05.678Z level=info component=metrics msg="block written" ulid=...
- * bytes=42
+ *     ts=2026-01-02T03:04:05.678Z level=info component=metrics msg="block written" ulid=x bytes=42
  *
- * Values are quoted and escaped as needed. The same call site writes at most 10 lines a second;
- * what was left out is counted in a summary line. Levels: error = a person must act; warn =
- * degraded but handled; info = life cycle; debug = off by default. Never secrets. Threads   Any; a
- * line is one write().
+ * Values are quoted and escaped as needed; a line is cut at 8 KiB. The same call site writes at
+ * most 10 lines a second; what was left out is counted in a summary line when the site writes
+ * again. Levels: error = a person must act; warn = degraded but handled; info = life cycle; debug =
+ * off by default. Never secrets.
+ * Threads   Any; a line is one write().
  */
 #ifndef PHAROS_OS_LOG_H
 #define PHAROS_OS_LOG_H
@@ -46,34 +46,15 @@ struct log_field {
     } v;
 };
 
-#define LOG_STR(k, s)                                                                              \
-    {                                                                                              \
-        .key = (k), .kind = LOG_FIELD_STR, .v.str = (s)                                            \
-    }
-#define LOG_Z(k, z)                                                                                \
-    {                                                                                              \
-        .key = (k), .kind = LOG_FIELD_STR, .v.str = str_of_z(z)                                    \
-    }
-#define LOG_U64(k, n)                                                                              \
-    {                                                                                              \
-        .key = (k), .kind = LOG_FIELD_U64, .v.u64 = (n)                                            \
-    }
-#define LOG_I64(k, n)                                                                              \
-    {                                                                                              \
-        .key = (k), .kind = LOG_FIELD_I64, .v.i64 = (n)                                            \
-    }
-#define LOG_F64(k, x)                                                                              \
-    {                                                                                              \
-        .key = (k), .kind = LOG_FIELD_F64, .v.f64 = (x)                                            \
-    }
-#define LOG_BOOL(k, b)                                                                             \
-    {                                                                                              \
-        .key = (k), .kind = LOG_FIELD_BOOL, .v.boolean = (b)                                       \
-    }
-#define LOG_ERR(e)                                                                                 \
-    {                                                                                              \
-        .key = "err", .kind = LOG_FIELD_ERR, .v.err = (e)                                          \
-    }
+/* clang-format off */
+#define LOG_STR(k, s) { .key = (k), .kind = LOG_FIELD_STR, .v.str = (s) }
+#define LOG_Z(k, z) { .key = (k), .kind = LOG_FIELD_STR, .v.str = str_of_z(z) }
+#define LOG_U64(k, n) { .key = (k), .kind = LOG_FIELD_U64, .v.u64 = (n) }
+#define LOG_I64(k, n) { .key = (k), .kind = LOG_FIELD_I64, .v.i64 = (n) }
+#define LOG_F64(k, x) { .key = (k), .kind = LOG_FIELD_F64, .v.f64 = (x) }
+#define LOG_BOOL(k, b) { .key = (k), .kind = LOG_FIELD_BOOL, .v.boolean = (b) }
+#define LOG_ERR(e) { .key = "err", .kind = LOG_FIELD_ERR, .v.err = (e) }
+/* clang-format on */
 
 /* A sink shared by all loggers of the process. write_line gets one whole line with '\n'; NULL =
  * stderr. */

@@ -7,7 +7,7 @@
  *           thread may call. Callbacks run on the loop's thread, one at a time, and may add, change
  *           or remove any watch or timer, themselves included.
  * Fairness  A callback that has more to do than about 2 ms re-arms itself (loop_post to its own
- * loop) and returns.
+ *           loop) and returns.
  */
 #ifndef PHAROS_OS_LOOP_H
 #define PHAROS_OS_LOOP_H
@@ -48,7 +48,8 @@ struct loop_msg {
 
 CHECK_RESULT enum err_code loop_create(struct mem_budget *mem, const struct clock *clock,
                                        struct loop **out, struct err *err);
-/* Delivers what is still posted. No watch and no timer may be active. NULL is a no-op. */
+/* Delivers what is still posted. No watch and no timer may be active, and no thread may post any
+ * more. NULL is a no-op. */
 void loop_destroy(struct loop *l);
 /* Run until loop_stop(); messages posted before the stop are still delivered. A loop runs once. */
 void loop_run(struct loop *l);

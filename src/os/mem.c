@@ -4,8 +4,10 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/assert.h"
+#include "os/cgroup.h"
 
 #ifdef PHAROS_JEMALLOC
 #include <jemalloc/jemalloc.h>
@@ -19,6 +21,8 @@ __attribute__((visibility("default"))) const char *malloc_conf =
 #define MEM_MAGIC 0x4d454d42u
 #define MEM_ALIGN 16u
 #define CACHE_LINE 64
+/* No request larger than the budget is ever added to a sum, so sums cannot wrap. */
+#define MEM_TOTAL_MAX (1ull << 48)
 
 /* Shares of the whole budget that an account may use, in percent. They add up to more than 100:
  * accounts lend each other what they do not need, the whole is bounded by the budget. */
@@ -52,6 +56,18 @@ struct mem_budget {
     _Atomic bool fail_fired;
     struct account accounts[MEM_ACCOUNT_COUNT];
 };
+
+uint64_t mem_system_limit(void)
+{
+    uint64_t limit = cgroup_memory_limit();
+    long pages = sysconf(_SC_PHYS_PAGES);
+    long page_bytes = sysconf(_SC_PAGESIZE);
+    if (pages > 0 && page_bytes > 0) {
+        uint64_t ram_bytes = (uint64_t)pages * (uint64_t)page_bytes;
+        if (ram_bytes < limit) limit = ram_bytes;
+    }
+    return limit < MEM_TOTAL_MAX ? limit : MEM_TOTAL_MAX;
+}
 
 static struct account *account_of(struct mem_budget *b, enum mem_account account)
 {
@@ -98,6 +114,7 @@ static void source_free(void *ctx, void *ptr, size_t size)
 struct mem_budget *mem_budget_create(uint64_t total_bytes)
 {
     if (total_bytes == 0) total_bytes = mem_system_limit() / 10 * 7;
+    if (total_bytes > MEM_TOTAL_MAX) total_bytes = MEM_TOTAL_MAX;
     struct mem_budget *b = aligned_alloc(CACHE_LINE, sizeof *b);
     if (!b) return NULL;
     memset(b, 0, sizeof *b);
@@ -142,12 +159,12 @@ static bool is_planned_failure(struct mem_budget *b)
 static bool account_charge(struct mem_budget *b, struct account *a, size_t size)
 {
     bool is_reserved = a == &b->accounts[MEM_SYSTEM]; /* bounded by its own cap only */
-    if (is_planned_failure(b)) {
+    if (is_planned_failure(b) || size > b->total) {
         add(&a->refused, 1);
         return false;
     }
     uint64_t used = atomic_fetch_add_explicit(&a->used, size, memory_order_relaxed) + size;
-    if (used > load(&a->cap) || used < size) {
+    if (used > load(&a->cap)) {
         atomic_fetch_sub_explicit(&a->used, size, memory_order_relaxed);
         add(&a->refused, 1);
         return false;

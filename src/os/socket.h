@@ -22,7 +22,8 @@ CHECK_RESULT enum err_code socket_listen(struct str addr, int *out_fd, struct er
 /* Actual local address as "127.0.0.1:9090". */
 CHECK_RESULT enum err_code socket_local_addr(int fd, char out[SOCKET_ADDR_SIZE], struct err *err);
 /* Accept one connection (TCP_NODELAY set); *out_fd = -1 when there is none. `peer` gets "ip:port".
- */
+ * ERR_IO with EMFILE or ENFILE: no descriptor is free; the connection keeps waiting and the
+ * listener stays readable, so stop watching it for a while. */
 CHECK_RESULT enum err_code socket_accept(int listen_fd, int *out_fd, char peer[SOCKET_ADDR_SIZE],
                                          struct err *err);
 /* *out_n == 0 and !*out_again means the peer closed. */

@@ -8,14 +8,23 @@
 
 #include "base/assert.h"
 #include "base/str.h"
+#include "os/cgroup.h"
 #include "os/crash.h"
 
 #define THREAD_NAME_SIZE 16
 
 void mutex_init(struct mutex *m)
 {
-    int rc = pthread_mutex_init(&m->m, NULL);
+    pthread_mutexattr_t attr;
+    int rc = pthread_mutexattr_init(&attr);
     ASSERT(rc == 0);
+#ifdef PHAROS_EXPENSIVE_CHECKS /* locking twice and unlocking what is not ours fail at once */
+    rc = pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_ERRORCHECK);
+    ASSERT(rc == 0);
+#endif
+    rc = pthread_mutex_init(&m->m, &attr);
+    ASSERT(rc == 0);
+    (void)pthread_mutexattr_destroy(&attr);
 }
 
 void mutex_deinit(struct mutex *m)
@@ -110,7 +119,7 @@ static void *thread_main(void *arg)
     cond_signal(&start->taken);
     mutex_unlock(&start->lock); /* start is gone from here on */
     /* At the far end of this thread's stack, so intact when the stack overflows. */
-    _Alignas(16) unsigned char crash_stack[CRASH_STACK_SIZE];
+    __attribute__((uninitialized)) _Alignas(16) unsigned char crash_stack[CRASH_STACK_SIZE];
     crash_stack_use(crash_stack);
     fn(fn_arg);
     crash_stack_drop();
@@ -151,7 +160,10 @@ unsigned cpu_count(void)
 {
     cpu_set_t set;
     CPU_ZERO(&set);
-    if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
-    int n = CPU_COUNT(&set);
-    return n > 0 ? (unsigned)n : 1;
+    uint64_t count = 1;
+    if (sched_getaffinity(0, sizeof set, &set) == 0) count = (uint64_t)CPU_COUNT(&set);
+    uint64_t quota_milli = cgroup_cpu_limit_milli();
+    uint64_t quota = quota_milli / 1000 + (quota_milli % 1000 != 0);
+    if (quota < count) count = quota;
+    return count > 0 ? (unsigned)count : 1;
 }

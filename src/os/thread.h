@@ -52,6 +52,8 @@ CHECK_RESULT enum err_code thread_start(struct thread *t, const char *name, void
                                         void *arg, struct err *err);
 /* No-op when not started. */
 void thread_join(struct thread *t);
+/* CPUs that this process may use: its affinity, within the quota of its control group; at least
+ * 1. */
 unsigned cpu_count(void);
 
 #endif

@@ -517,6 +517,26 @@ START_TEST(read_fault_flips_one_bit_this_time_only)
 }
 END_TEST
 
+START_TEST(misdirected_read_gives_the_next_sector_this_time_only)
+{
+    struct file_fault *disk = file_fault_create(1);
+    char in[600];
+    memset(in, 'a', sizeof in);
+    memset(in + 512, 'b', sizeof in - 512);
+    in[sizeof in - 1] = '\0';
+    make_durable(disk, "a", in);
+    file_fault_fail_op(disk, FAULT_BIT(FAULT_READ), 1, FAULT_MISREAD, FAULT_ONCE);
+    char out[700];
+    ck_assert_int_eq(content_of(disk, "a", out, sizeof out), 599);
+    ck_assert_int_eq(out[0], 'b');
+    ck_assert_int_eq(out[86], 'b');
+    ck_assert_int_eq(out[87], '\0'); /* beyond the end */
+    ck_assert_int_eq(content_of(disk, "a", out, sizeof out), 599);
+    ck_assert_str_eq(out, in);
+    file_fault_destroy(disk);
+}
+END_TEST
+
 START_TEST(media_flip_is_in_every_image)
 {
     struct file_fault *disk = file_fault_create(1);
@@ -864,6 +884,7 @@ int main(void)
     tcase_add_test(faults, lying_sync_is_no_barrier);
     tcase_add_loop_test(faults, short_and_torn_writes_store_a_part_and_fail, 0, 2);
     tcase_add_test(faults, read_fault_flips_one_bit_this_time_only);
+    tcase_add_test(faults, misdirected_read_gives_the_next_sector_this_time_only);
     tcase_add_test(faults, media_flip_is_in_every_image);
     tcase_add_test(faults, full_disk_refuses_growth_until_something_is_removed);
     suite_add_tcase(suite, faults);
