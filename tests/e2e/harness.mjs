@@ -142,11 +142,11 @@ export async function checkAccessible(page, what) {
   check(findings.length === 0, `axe on ${what}:\n${findings.join('\n')}`);
 }
 
-/** Waits until no panel is loading; returns the state of each by its name. */
+/** Waits until no panel is loading or shows what was asked before; returns the state of each by its name. */
 export async function panelStates(page) {
   await page.locator('main .panel').first().waitFor();
   await eventually(
-    async () => (await page.locator('.panel[data-state="loading"]').count()) === 0,
+    async () => (await page.locator('.panel[data-state="loading"], .is-stale').count()) === 0,
     'panels still loading',
   );
   return page

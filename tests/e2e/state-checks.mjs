@@ -60,6 +60,8 @@ async function slow(host) {
   await eventually(async () => (await graphState(page)) === 'loading', 'no loading state');
   const cancel = page.getByRole('button', { name: 'Cancel' });
   await cancel.waitFor();
+  const bar = await page.locator('.skeleton i').first().boundingBox();
+  check(bar !== null && bar.height > 10 && bar.width > 10, 'the skeleton cannot be seen');
   await host.shot(page, 'query-slow');
   await checkAccessible(page, 'loading');
   await cancel.click();

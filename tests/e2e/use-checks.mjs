@@ -37,6 +37,26 @@ async function completion(host) {
   await close(opened);
 }
 
+/** Faster than the page can redraw: nothing is lost, nothing is put back. */
+async function fastTyping(host) {
+  const opened = await host.open('query');
+  const { page } = opened;
+  const editor = await editorOf(page);
+  await editor.click();
+  const text = `up + ${Array.from({ length: 60 }, (_, i) => i).join(' + ')}`;
+  await page.keyboard.type(text);
+  checkEqual(await editor.innerText(), text, 'typed text');
+  for (let i = 0; i < 10; i += 1) await page.keyboard.press('Backspace');
+  await page.keyboard.press('Control+Enter');
+  await page.keyboard.type(' * 2');
+  await panelStates(page);
+  checkEqual(param(page, 'expr'), text.slice(0, -10), 'query in the URL');
+  checkEqual(await editor.innerText(), `${text.slice(0, -10)} * 2`, 'text typed after the run');
+  await page.goBack();
+  await eventually(async () => (await editor.innerText()).includes('Ask in PromQL'), 'not empty');
+  await close(opened);
+}
+
 async function runByKeyboard(host) {
   const opened = await host.open('query');
   const { page } = opened;
@@ -282,6 +302,7 @@ async function refreshes(host) {
 export function useChecks(host) {
   return [
     ['completion offers a metric and inserts it', () => completion(host)],
+    ['typing faster than the page draws', () => fastTyping(host)],
     ['a query typed and run with keys only', () => runByKeyboard(host)],
     ['the URL restores everything; back and reload', () => urlRestores(host)],
     ['drag zooms, double click undoes', () => brush(host)],

@@ -87,7 +87,7 @@ export function Panel<T>(props: PanelProps<T>) {
   const { resource } = props;
   const { state, body } = faceOf(props);
   const isStale =
-    resource.isLoading && resource.data !== null && resource.dataKey !== props.dataKey;
+    resource.data !== null && resource.dataKey !== props.dataKey && !resource.isCancelled;
   const isLow = props.height === undefined || state === 'error';
   const style = isLow ? {} : { minHeight: `${props.height}px` };
   return (

@@ -40,6 +40,8 @@ type Values = Array<number | null>;
 const FONT =
   '11px system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", Arial, sans-serif';
 const DRAG_PX_MIN = 5;
+/** Room at the right for half of the last time label. */
+const EDGE_PX = 14;
 const BYTE_STEPS: number[] = [];
 for (let power = 0; power <= 60; power += 10) {
   for (const n of [1, 2, 4, 5, 8, 10, 16, 20, 25, 32, 50, 64, 100, 128, 200, 250, 256, 500, 512]) {
@@ -200,8 +202,7 @@ export class Plot {
       gap: 4,
       size: (_u, values) => (values?.some((text) => text.includes('\n')) === true ? 36 : 22),
       space: 72,
-      values: (_u, splits, _axis, _space, incr) =>
-        axisTimeLabels(splits, incr, model.isUtc, Date.now()),
+      values: (u, splits, _axis, _space, incr) => this.timeLabels(u, splits, incr),
     };
     const y: uPlot.Axis = {
       ...shared,
@@ -213,6 +214,22 @@ export class Plot {
     };
     if (model.unit === 'bytes' || model.unit === 'bytes/s') y.incrs = BYTE_STEPS;
     return [x, y];
+  }
+
+  /** Without those that would be cut off at the right edge. */
+  private timeLabels(chart: uPlot, splits: number[], incrS: number): string[] {
+    const isUtcAxis = (this.model as PlotModel).isUtc;
+    const labels = axisTimeLabels(splits, incrS, isUtcAxis, Date.now());
+    const { ctx } = chart;
+    ctx.save();
+    ctx.font = FONT;
+    const kept = labels.map((label, i) => {
+      const half = ctx.measureText(label.split('\n')[0] ?? '').width / 2;
+      const right = chart.valToPos(splits[i] ?? 0, 'x') + half;
+      return right > chart.bbox.width / uPlot.pxRatio + EDGE_PX ? '' : label;
+    });
+    ctx.restore();
+    return kept;
   }
 
   private valueAxisSize(chart: uPlot, values: string[] | null): number {
@@ -236,7 +253,7 @@ export class Plot {
       ...zone,
       width: Math.max(120, this.host.clientWidth),
       height: model.height,
-      padding: [8, 8, 0, 0],
+      padding: [8, EDGE_PX, 0, 0],
       legend: { show: false },
       focus: { alpha: 0.2 },
       cursor: {

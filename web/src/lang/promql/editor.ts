@@ -26,7 +26,7 @@ import {
   syntaxHighlighting,
 } from '@codemirror/language';
 import { lintKeymap } from '@codemirror/lint';
-import { EditorState, Prec, StateEffect, StateField } from '@codemirror/state';
+import { Annotation, EditorState, Prec, StateEffect, StateField } from '@codemirror/state';
 import {
   Decoration,
   EditorView,
@@ -116,6 +116,9 @@ const look = EditorView.theme({
   },
 });
 
+/** Marks a change that came from outside: it is not reported back. */
+const fromOutside = Annotation.define<boolean>();
+
 const setError = StateEffect.define<{ from: number; to: number } | null>();
 const errorMark = Decoration.mark({ class: 'ph-error' });
 
@@ -194,7 +197,8 @@ export class PromqlEditor {
         }),
         placeholder(options.placeholder),
         EditorView.updateListener.of((update) => {
-          if (update.docChanged) options.onChange(update.state.doc.toString());
+          const isTyped = !update.transactions.some((t) => t.annotation(fromOutside) === true);
+          if (update.docChanged && isTyped) options.onChange(update.state.doc.toString());
         }),
       ],
     });
@@ -207,6 +211,7 @@ export class PromqlEditor {
     this.view.dispatch({
       changes: { from: 0, to: doc.length, insert: text },
       selection: { anchor: text.length },
+      annotations: fromOutside.of(true),
     });
   }
 

@@ -8,6 +8,11 @@ import type { PromqlEditor } from './editor';
 
 interface PromqlFieldProps {
   value: string;
+  /**
+   * Changes when `value` was put in from outside. What the editor reported itself comes back as `value`
+   * too, but later than a fast typist's next key, so it must never be written into the editor.
+   */
+  revision: number;
   onChange: (text: string) => void;
   onRun: () => void;
   errorSpan: { from: number; to: number } | null;
@@ -51,8 +56,8 @@ export function PromqlField(props: PromqlFieldProps) {
   }, []);
 
   useEffect(() => {
-    editor.current?.setText(props.value);
-  }, [props.value]);
+    editor.current?.setText(latest.current.value);
+  }, [props.revision]);
   const { errorSpan } = props;
   const errorKey = errorSpan === null ? '' : `${errorSpan.from}-${errorSpan.to}`;
   useEffect(() => {

@@ -188,7 +188,7 @@ export const HOST_PANELS: readonly ChartPanel[] = [
 
 export function samplesQuery(window: string): string {
   return (
-    `sum(rate(pharos_metrics_samples_appended_total[${window}]))` +
+    `sum(rate(pharos_head_samples_total{outcome="stored"}[${window}]))` +
     ` or sum(rate(prometheus_tsdb_head_samples_appended_total[${window}]))`
   );
 }
@@ -212,7 +212,7 @@ export const SELF_PANELS: readonly ChartPanel[] = [
     emptyText: NO_SELF_TEXT,
     queries: () => [
       {
-        expr: 'sum(pharos_metrics_series) or sum(prometheus_tsdb_head_series)',
+        expr: 'sum(pharos_head_series) or sum(prometheus_tsdb_head_series)',
         name: 'series',
         slot: SLOT.teal,
       },
@@ -227,7 +227,7 @@ export const SELF_PANELS: readonly ChartPanel[] = [
     emptyText: NO_SELF_TEXT,
     queries: (c) => [
       {
-        expr: `sum(rate(pharos_journal_written_bytes_total[${c.window}]))`,
+        expr: `sum(rate(pharos_wal_written_bytes_total[${c.window}]))`,
         name: 'written',
         slot: SLOT.orange,
       },

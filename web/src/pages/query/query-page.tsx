@@ -2,7 +2,7 @@
  *
  * QueryPage - ask in PromQL; see the answer as a graph or a table. All of its state is in the URL.
  */
-import { useCallback, useEffect, useMemo, useState } from 'preact/hooks';
+import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { formatQuery } from '../../api/prometheus';
 import { ApiError } from '../../api/http';
 import { findErrorSpan } from '../../lang/promql/position';
@@ -70,12 +70,20 @@ function History({ onChoose }: { onChoose: (expr: string) => void }) {
 export function QueryPage() {
   const view = readView(place.value.params);
   const [draft, setDraft] = useState(view.expr);
+  const [revision, setRevision] = useState(0);
+  const lastRun = useRef(view.expr);
   const [error, setError] = useState<ApiError | null>(null);
   const [formatError, setFormatError] = useState<ApiError | null>(null);
   const [isBrowsing, setIsBrowsing] = useState(false);
+  const putText = (text: string): void => {
+    setDraft(text);
+    setRevision((n) => n + 1);
+  };
   useEffect(() => {
-    setDraft(view.expr);
     setFormatError(null);
+    /* Back, forward or a link; what was run here is in the editor already, perhaps with more. */
+    if (view.expr !== lastRun.current) putText(view.expr);
+    lastRun.current = view.expr;
   }, [view.expr]);
   useEffect(() => {
     if (view.expr === '') setError(null);
@@ -85,7 +93,8 @@ export function QueryPage() {
     const expr = text.trim();
     rememberQuery(expr);
     setFormatError(null);
-    setDraft(expr);
+    if (text !== draft || expr !== text) putText(expr);
+    lastRun.current = expr;
     if (expr === view.expr) refreshNow();
     else adjust(writeView({ ...view, expr }));
   };
@@ -94,7 +103,7 @@ export function QueryPage() {
     formatQuery(text, new AbortController().signal)
       .then((answer) => {
         setFormatError(null);
-        setDraft(answer.data);
+        putText(answer.data);
       })
       .catch((e: unknown) => setFormatError(e instanceof ApiError ? e : null));
   };
@@ -116,6 +125,7 @@ export function QueryPage() {
         <div class={span === null ? 'query-row' : 'query-row has-error'}>
           <PromqlField
             value={draft}
+            revision={revision}
             onChange={(text) => {
               setDraft(text);
               setFormatError(null);
