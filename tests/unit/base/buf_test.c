@@ -226,6 +226,7 @@ int main(void)
 {
     Suite *suite = suite_create("buf and rd");
     TCase *tc = tcase_create("buf");
+    tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, appends_in_order_and_grows);
     tcase_add_test(tc, limit_makes_it_fail_for_good_and_keeps_what_was_there);

@@ -110,6 +110,7 @@ int main(void)
 {
     Suite *suite = suite_create("duration");
     TCase *tc = tcase_create("duration");
+    tcase_set_timeout(tc, 60);
     tcase_add_loop_test(tc, durations_are_read_and_printed_as_prometheus_does, 0, ROW_COUNT);
     tcase_add_loop_test(tc, wrong_durations_are_refused_with_the_text_of_prometheus, 0,
                         REFUSED_COUNT);

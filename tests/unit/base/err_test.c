@@ -133,6 +133,7 @@ int main(void)
 {
     Suite *suite = suite_create("err");
     TCase *tc = tcase_create("err");
+    tcase_set_timeout(tc, 60);
     tcase_add_test(tc, set_overwrites_everything_of_an_earlier_error);
     tcase_add_test(tc, null_error_still_returns_the_code);
     tcase_add_test(tc, detail_is_cut_and_terminated);

@@ -195,6 +195,7 @@ int main(void)
 {
     Suite *suite = suite_create("str");
     TCase *tc = tcase_create("str");
+    tcase_set_timeout(tc, 60);
     tcase_add_test(tc, order_is_by_bytes_and_prefix_first);
     tcase_add_test(tc, prefix_suffix_and_case);
     tcase_add_test(tc, search_returns_the_length_when_absent);

@@ -858,6 +858,7 @@ int main(void)
 {
     Suite *suite = suite_create("file_fault");
     TCase *images = tcase_create("images");
+    tcase_set_timeout(images, 60);
     tcase_add_loop_test(images, synced_file_with_synced_name_survives_every_image, 0, 32);
     tcase_add_test(images, name_without_directory_sync_may_vanish_or_stay);
     tcase_add_test(images, unsynced_append_never_shortens_or_damages_what_was_synced);
@@ -877,6 +878,7 @@ int main(void)
     tcase_add_test(cuts, store_that_breaks_the_rules_is_found_out);
     suite_add_tcase(suite, cuts);
     TCase *faults = tcase_create("faults");
+    tcase_set_timeout(faults, 60);
     tcase_add_loop_test(faults, planned_fault_hits_the_nth_step_once_or_forever, 0, 2);
     tcase_add_test(faults, plans_choose_their_kind_of_call_and_count_apart);
     tcase_add_test(faults, failed_sync_may_lose_writes_that_a_later_sync_does_not_bring_back);
@@ -889,6 +891,7 @@ int main(void)
     tcase_add_test(faults, full_disk_refuses_growth_until_something_is_removed);
     suite_add_tcase(suite, faults);
     TCase *calls = tcase_create("calls");
+    tcase_set_timeout(calls, 60);
     tcase_add_test(calls, lock_excludes_names_its_holder_and_ends_with_the_process);
     tcase_add_test(calls, names_follow_the_rules_of_a_file_system);
     tcase_add_test(calls, mapping_is_a_stable_copy);
