@@ -42,16 +42,16 @@ struct promql_engine_options {
     const struct clock *clock;
     struct mem_budget *mem;
     const struct log *log;
-    unsigned workers;            /* 0: one per CPU */
-    unsigned concurrency;        /* 0: 20 */
-    int64_t timeout_ms;          /* 0: 120,000 */
-    int64_t lookback_ms;         /* 0: 300,000 */
-    int64_t subquery_step_ms;    /* `[5m:]`; 0: 60,000 */
-    uint64_t samples_max;        /* held at once; 0: 50,000,000 */
-    uint64_t series_max;         /* touched by one query; 0: 500,000 */
-    uint64_t points_max;         /* per series of a range query; 0: 11,000 */
-    uint64_t query_bytes_max;    /* 0: a quarter of the query account */
-    bool delayed_name_removal;   /* false: as Prometheus' HTTP API does by default */
+    unsigned workers;          /* 0: one per CPU */
+    unsigned concurrency;      /* 0: 20 */
+    int64_t timeout_ms;        /* 0: 120,000 */
+    int64_t lookback_ms;       /* 0: 300,000 */
+    int64_t subquery_step_ms;  /* `[5m:]`; 0: 60,000 */
+    uint64_t samples_max;      /* held at once; 0: 50,000,000 */
+    uint64_t series_max;       /* touched by one query; 0: 500,000 */
+    uint64_t points_max;       /* per series of a range query; 0: 11,000 */
+    uint64_t query_bytes_max;  /* 0: a quarter of the query account */
+    bool delayed_name_removal; /* false: as Prometheus' HTTP API does by default */
 };
 
 CHECK_RESULT enum err_code promql_engine_create(const struct promql_engine_options *options,
@@ -83,7 +83,7 @@ struct promql_series {
 };
 
 struct promql_result {
-    enum promql_type type;        /* SCALAR: series[0].points[0]; STRING: `string`; VECTOR: one point a
+    enum promql_type type; /* SCALAR: series[0].points[0]; STRING: `string`; VECTOR: one point a
                                      series; MATRIX */
     struct promql_series *series; /* a matrix is sorted by labels */
     size_t series_count;
@@ -94,9 +94,9 @@ struct promql_result {
 
 struct promql_statistics {
     uint64_t queue_ns, prepare_ns, eval_ns, total_ns;
-    uint64_t samples_read;      /* from the source */
-    uint64_t samples_total;     /* windows counted at each step: Prometheus' totalQueryableSamples */
-    uint64_t samples_peak;      /* held at once */
+    uint64_t samples_read;  /* from the source */
+    uint64_t samples_total; /* windows counted at each step: Prometheus' totalQueryableSamples */
+    uint64_t samples_peak;  /* held at once */
     uint64_t series_read;
     uint64_t bytes_peak;
 };

@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Aggregations that need no rows afterwards: sum, avg, count, min, max, group, stddev, stdvar. Rows of
+ * a stream go straight into accumulators of their group, so that memory follows the groups.
+ *
+ * Parallel  The series are cut into parts whose number depends on the query alone; each part has
+ *           accumulators of its own, merged in the order of the parts. So the result is the same bits on any number of
+ *           cores. With many groups one part per group range is used instead: then nothing needs merging.
+ */
+#include <math.h>
+#include <stdlib.h>
+
+#include "query/promql/eval.h"
+
+#define PARTS_MAX 16
+#define PART_BYTES_MAX ((size_t)64 << 20)
+
+/* One group at one step. sum, avg: s + c is the sum (or the mean once `is_mean`); stddev, stdvar: s mean, c second moment;
+ * min, max: s. */
+struct accumulator {
+    double s, c;
+    uint32_t n;
+    bool is_mean;
+};
+
+struct aggregation {
+    struct eval *e;
+    const struct promql_expr *x;
+    const struct grid *g;
+    struct stream *stream;
+    enum promql_agg_op op;
+    uint32_t *groups; /* [series]: group of each */
+    uint32_t *order;  /* [series]: the order in which parts take them */
+    size_t series_count, group_count;
+    size_t parts;
+    size_t *part_begin;  /* [parts + 1], in `order` */
+    size_t *cells_of;    /* [parts]: first accumulator */
+    size_t *group_begin; /* [parts]: first group of the part's accumulators */
+    struct accumulator *cells;
+};
+
+/* ---- one value into one accumulator ---- */
+
+static void add_mean(struct accumulator *a, double x)
+{
+    double n = (double)a->n, q = (n - 1) / n;
+    double mean = q * a->s, c = q * a->c;
+    kahan_add(x / n, &mean, &c);
+    a->s = mean;
+    a->c = c;
+}
+
+static void add_avg(struct accumulator *a, double x)
+{
+    if (a->n == 1) {
+        a->s = x;
+        a->c = 0;
+        return;
+    }
+    if (!a->is_mean) {
+        double s = a->s, c = a->c;
+        kahan_add(x, &s, &c);
+        if (!isinf(s)) {
+            a->s = s;
+            a->c = c;
+            return;
+        }
+        a->is_mean = true; /* the sum would overflow: go on with the mean */
+        a->s /= (double)(a->n - 1);
+        a->c /= (double)(a->n - 1);
+    }
+    add_mean(a, x);
+}
+
+static void add_moment(struct accumulator *a, double x)
+{
+    if (a->n == 1) {
+        a->s = x;
+        a->c = isnan(x) || isinf(x) ? NAN : 0;
+        return;
+    }
+    double d = x - a->s;
+    a->s += d / (double)a->n;
+    a->c += d * (x - a->s);
+}
+
+static void add_value(enum promql_agg_op op, struct accumulator *a, double x)
+{
+    a->n++;
+    switch ((int)op) {
+    case PROMQL_AGG_SUM: kahan_add(x, &a->s, &a->c); return;
+    case PROMQL_AGG_AVG: add_avg(a, x); return;
+    case PROMQL_AGG_COUNT:
+    case PROMQL_AGG_GROUP: return;
+    case PROMQL_AGG_MIN:
+        if (a->n == 1 || x < a->s || isnan(a->s)) a->s = x;
+        return;
+    case PROMQL_AGG_MAX:
+        if (a->n == 1 || x > a->s || isnan(a->s)) a->s = x;
+        return;
+    case PROMQL_AGG_STDDEV:
+    case PROMQL_AGG_STDVAR: add_moment(a, x); return;
+    default: UNREACHABLE();
+    }
+}
+
+/* ---- accumulators of two parts into one ---- */
+
+static void merge_avg(struct accumulator *a, const struct accumulator *b)
+{
+    uint32_t n = a->n + b->n;
+    double s = a->s, c = a->c;
+    if (!a->is_mean && !b->is_mean) {
+        kahan_add(b->s, &s, &c);
+        kahan_add(b->c, &s, &c);
+        if (!isinf(s) || isinf(a->s) || isinf(b->s)) {
+            *a = (struct accumulator){ s, c, n, false };
+            return;
+        }
+    }
+    double mean_a = (a->s + a->c) / (a->is_mean ? 1 : (double)a->n);
+    double mean_b = (b->s + b->c) / (b->is_mean ? 1 : (double)b->n);
+    double weight = (double)b->n / (double)n;
+    *a = (struct accumulator){ mean_a * (1 - weight) + mean_b * weight, 0, n, true };
+}
+
+/* Chan, Golub, LeVeque 1979. */
+static void merge_moment(struct accumulator *a, const struct accumulator *b)
+{
+    double na = a->n, nb = b->n, d = b->s - a->s;
+    a->c += b->c + d * d * na * nb / (na + nb);
+    a->s += d * nb / (na + nb);
+    a->n += b->n;
+}
+
+static void merge(enum promql_agg_op op, struct accumulator *a, const struct accumulator *b)
+{
+    if (b->n == 0) return;
+    if (a->n == 0) {
+        *a = *b;
+        return;
+    }
+    switch ((int)op) {
+    case PROMQL_AGG_SUM:
+        kahan_add(b->s, &a->s, &a->c);
+        kahan_add(b->c, &a->s, &a->c);
+        break;
+    case PROMQL_AGG_AVG: merge_avg(a, b); return;
+    case PROMQL_AGG_MIN:
+        if (b->s < a->s || isnan(a->s)) a->s = b->s;
+        break;
+    case PROMQL_AGG_MAX:
+        if (b->s > a->s || isnan(a->s)) a->s = b->s;
+        break;
+    case PROMQL_AGG_STDDEV:
+    case PROMQL_AGG_STDVAR: merge_moment(a, b); return;
+    default: break;
+    }
+    a->n += b->n;
+}
+
+static double result_of(enum promql_agg_op op, const struct accumulator *a)
+{
+    double n = a->n;
+    switch ((int)op) {
+    case PROMQL_AGG_SUM: return isinf(a->s) ? a->s : a->s + a->c;
+    case PROMQL_AGG_AVG: return a->is_mean ? a->s + a->c : a->s / n + a->c / n;
+    case PROMQL_AGG_COUNT: return n;
+    case PROMQL_AGG_GROUP: return 1;
+    case PROMQL_AGG_MIN:
+    case PROMQL_AGG_MAX: return a->s;
+    case PROMQL_AGG_STDVAR: return a->c / n;
+    case PROMQL_AGG_STDDEV: return sqrt(a->c / n);
+    default: UNREACHABLE();
+    }
+}
+
+/* ---- parts ---- */
+
+static enum err_code run_part(struct aggregation *ag, size_t part, struct eval_worker *w)
+{
+    struct eval *e = ag->e;
+    struct row_maker m;
+    size_t steps = ag->g->count;
+    struct accumulator *cells = ag->cells + ag->cells_of[part];
+    arena_reset(&w->scratch);
+    enum err_code rc = row_maker_open(&m, e, ag->stream, ag->g, &w->scratch);
+    for (size_t at = ag->part_begin[part]; at < ag->part_begin[part + 1] && rc == ERR_OK; at++) {
+        bool any = false;
+        size_t i = ag->order ? ag->order[at] : at;
+        if (at % MORSEL_SERIES == 0) rc = eval_check(e);
+        if (rc == ERR_OK) rc = row_maker_next(&m, i, &any);
+        if (rc != ERR_OK || !any) continue;
+        struct accumulator *a = cells + (ag->groups[i] - ag->group_begin[part]) * steps;
+        for (size_t k = 0; k < steps; k++) {
+            if (m.row.has[k]) add_value(ag->op, &a[k], m.row.value[k]);
+        }
+    }
+    row_maker_close(&m);
+    return rc;
+}
+
+static void on_part(void *ctx, size_t part, unsigned worker)
+{
+    struct aggregation *ag = ctx;
+    (void)!run_part(ag, part, &ag->e->workers[worker]);
+}
+
+/* Series in order of their groups (stable): a part then is a range of groups. */
+static enum err_code order_by_group(struct aggregation *ag)
+{
+    struct eval *e = ag->e;
+    size_t *begin = arena_array(e->arena, size_t, ag->group_count + 2);
+    ag->order = arena_array_raw(e->arena, uint32_t, ag->series_count + 1);
+    if (!begin || !ag->order) return eval_fail_nomem(e);
+    for (size_t i = 0; i < ag->series_count; i++)
+        begin[ag->groups[i] + 2]++;
+    for (size_t i = 2; i < ag->group_count + 2; i++)
+        begin[i] += begin[i - 1];
+    for (size_t i = 0; i < ag->series_count; i++) {
+        ag->order[begin[ag->groups[i] + 1]++] = (uint32_t)i;
+    }
+    for (size_t p = 0; p < ag->parts; p++) {
+        size_t first = p * ag->group_count / ag->parts,
+               next = (p + 1) * ag->group_count / ag->parts;
+        ag->group_begin[p] = first;
+        ag->cells_of[p] = first * ag->g->count;
+        ag->part_begin[p] = begin[first];
+        ag->part_begin[p + 1] = begin[next];
+    }
+    return ERR_OK;
+}
+
+static enum err_code plan_parts(struct aggregation *ag)
+{
+    struct eval *e = ag->e;
+    size_t cells = ag->group_count * ag->g->count;
+    size_t wanted = (ag->series_count + MORSEL_SERIES - 1) / MORSEL_SERIES;
+    ag->parts = wanted < 1 ? 1 : wanted > PARTS_MAX ? PARTS_MAX : wanted;
+    bool by_group = ag->parts * cells * sizeof *ag->cells > PART_BYTES_MAX && ag->group_count > 1;
+    if (by_group && ag->parts > ag->group_count) ag->parts = ag->group_count;
+    size_t copies = by_group ? 1 : ag->parts;
+    ag->part_begin = arena_array(e->arena, size_t, ag->parts + 1);
+    ag->cells_of = arena_array(e->arena, size_t, ag->parts + 1);
+    ag->group_begin = arena_array(e->arena, size_t, ag->parts + 1);
+    TRY(eval_hold(e, cells * copies));
+    ag->cells = arena_array(e->arena, struct accumulator, cells * copies + 1);
+    if (!ag->part_begin || !ag->cells_of || !ag->group_begin || !ag->cells) {
+        return eval_fail_nomem(e);
+    }
+    if (by_group) return order_by_group(ag);
+    for (size_t p = 0; p <= ag->parts; p++) {
+        ag->part_begin[p] = p * ag->series_count / ag->parts;
+        if (p < ag->parts) ag->cells_of[p] = p * cells;
+    }
+    return ERR_OK;
+}
+
+/* ---- groups ---- */
+
+static enum err_code grouping_of(struct eval *e, const struct promql_expr *x, bool drops_name,
+                                 struct label_grouping *out)
+{
+    const struct promql_aggregate *a = x->aggregate;
+    out->is_without = a->is_without;
+    TRY(sorted_names(e, a->grouping, (struct str){ NULL, 0 }, out));
+    if (!drops_name || out->is_without || e->options->delayed_name_removal) return ERR_OK;
+    /* The name is gone already: by (__name__) finds nothing. */
+    struct str *names = (struct str *)(uintptr_t)out->names;
+    size_t n = 0;
+    for (size_t i = 0; i < out->count; i++) {
+        if (!str_eq(names[i], LABEL_METRIC_NAME)) names[n++] = names[i];
+    }
+    out->count = n;
+    return ERR_OK;
+}
+
+static bool has_one_name(const struct promql_expr *x)
+{
+    while (x) {
+        x = promql_unwrap(x);
+        if (x->kind == PROMQL_MATRIX_SELECTOR) x = x->matrix->selector;
+        if (x->kind == PROMQL_VECTOR_SELECTOR) {
+            for (size_t i = 0; i < x->selector->matchers.len; i++) {
+                const struct matcher *m = &x->selector->matchers.ptr[i];
+                if (m->type == MATCH_EQ && str_eq(m->name, LABEL_METRIC_NAME)) return true;
+            }
+            return false;
+        }
+        const struct promql_expr *next = NULL;
+        for (size_t i = 0; promql_child(x, i); i++) {
+            const struct promql_expr *child = promql_child(x, i);
+            if (child->type == PROMQL_VECTOR || child->type == PROMQL_MATRIX) next = child;
+        }
+        x = next;
+    }
+    return false;
+}
+
+/* Immediate name removal: two metrics that differ in nothing but their name are an error before they
+ * could be aggregated. Selectors of one metric cannot have that. */
+static enum err_code check_distinct(struct eval *e, const struct stream *s, const struct grid *g)
+{
+    size_t count = stream_count(s), groups;
+    if (!s->drop_name || e->options->delayed_name_removal || !s->set || has_one_name(s->expr)) {
+        return ERR_OK;
+    }
+    struct label_grouping all = { .is_without = true };
+    struct hash128 *keys = arena_array_raw(e->arena, struct hash128, count + 1);
+    uint32_t *ids = arena_array_raw(e->arena, uint32_t, count + 1);
+    (void)g;
+    if (!keys || !ids) return eval_fail_nomem(e);
+    TRY(stream_group_hashes(e, s, &all, keys));
+    TRY(group_ids(e, keys, count, ids, &groups));
+    if (groups == count) return ERR_OK;
+    return eval_fail(e, ERR_INVALID, "vector cannot contain metrics with the same labelset");
+}
+
+static enum err_code find_groups(struct aggregation *ag, const struct label_grouping *grouping)
+{
+    struct eval *e = ag->e;
+    ag->groups = arena_array(e->arena, uint32_t, ag->series_count + 1);
+    if (!ag->groups) return eval_fail_nomem(e);
+    if (grouping->count == 0 && !grouping->is_without) {
+        ag->group_count = 1;
+        return ERR_OK;
+    }
+    struct hash128 *keys = arena_array_raw(e->arena, struct hash128, ag->series_count + 1);
+    if (!keys) return eval_fail_nomem(e);
+    TRY(stream_group_hashes(e, ag->stream, grouping, keys));
+    return group_ids(e, keys, ag->series_count, ag->groups, &ag->group_count);
+}
+
+/* Labels of each group, from its first series; drop_name if any member drops it. */
+static enum err_code label_groups(struct aggregation *ag, const struct label_grouping *grouping,
+                                  struct vector *out)
+{
+    struct eval *e = ag->e;
+    uint8_t *done = arena_array(e->arena, uint8_t, ag->group_count + 1);
+    if (!done) return eval_fail_nomem(e);
+    for (size_t i = 0; i < ag->series_count; i++) {
+        struct eval_series *group = &out->series[ag->groups[i]];
+        struct labels all, kept;
+        bool drop_name;
+        if (done[ag->groups[i]] && (ag->stream->set || !ag->stream->vector.series[i].drop_name)) {
+            continue;
+        }
+        TRY(stream_labels(e, ag->stream, i, e->arena, &all, &drop_name));
+        group->drop_name |= drop_name;
+        if (done[ag->groups[i]]) continue;
+        done[ag->groups[i]] = 1;
+        TRY(grouping_labels(e, all, grouping, &kept));
+        if (labels_copy(e->arena, kept, &group->labels, NULL) != ERR_OK) return eval_fail_nomem(e);
+    }
+    return ERR_OK;
+}
+
+static enum err_code finish(struct aggregation *ag, const struct label_grouping *grouping,
+                            struct vector *out)
+{
+    struct eval *e = ag->e;
+    size_t steps = ag->g->count, cells = ag->group_count * steps;
+    for (size_t p = 1; !ag->order && p < ag->parts; p++) {
+        for (size_t i = 0; i < cells; i++)
+            merge(ag->op, &ag->cells[i], &ag->cells[p * cells + i]);
+    }
+    out->series = arena_array(e->arena, struct eval_series, ag->group_count + 1);
+    out->count = ag->group_count;
+    if (!out->series) return eval_fail_nomem(e);
+    for (size_t i = 0; i < ag->group_count; i++) {
+        TRY(eval_row(e, e->arena, steps, &out->series[i].row));
+        for (size_t k = 0; k < steps; k++) {
+            const struct accumulator *a = &ag->cells[i * steps + k];
+            out->series[i].row.has[k] = a->n > 0;
+            if (a->n > 0) out->series[i].row.value[k] = result_of(ag->op, a);
+        }
+    }
+    TRY(label_groups(ag, grouping, out));
+    vector_drop_empty(ag->g, out);
+    return ERR_OK;
+}
+
+static enum err_code aggregate_stream(struct eval *e, const struct promql_expr *x,
+                                      const struct grid *g, struct stream *s, struct vector *out)
+{
+    struct label_grouping grouping = { 0 };
+    struct aggregation ag = {
+        .e = e, .x = x, .g = g, .stream = s, .op = x->aggregate->op, .series_count = stream_count(s)
+    };
+    *out = (struct vector){ NULL, 0 };
+    if (ag.series_count == 0) return ERR_OK;
+    TRY(check_distinct(e, s, g));
+    TRY(grouping_of(e, x, s->drop_name, &grouping));
+    TRY(find_groups(&ag, &grouping));
+    TRY(plan_parts(&ag));
+    pool_run(e->pool, ag.parts, on_part, &ag);
+    TRY(eval_check(e));
+    return finish(&ag, &grouping, out);
+}
+
+enum err_code eval_aggregate(struct eval *e, const struct promql_expr *x, const struct grid *g,
+                             struct vector *out)
+{
+    struct stream s = { 0 };
+    if (promql_agg_has_param(x->aggregate->op)) return aggregate_rows(e, x, g, out);
+    enum err_code rc = stream_open(e, x->aggregate->inner, g, &s);
+    if (rc == ERR_OK) rc = aggregate_stream(e, x, g, &s, out);
+    stream_close(&s);
+    return rc;
+}
