@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "metrics/block/kernel.h"
 
 void bitpack_put(struct buf *out, const uint64_t *values, size_t count, unsigned w)
 {
@@ -26,47 +27,62 @@ void bitpack_put(struct buf *out, const uint64_t *values, size_t count, unsigned
     out->len += size;
 }
 
-/* Eight values are w bytes. With a constant w the compiler turns the shifts into constants. */
+/* Eight values are w bytes, each at an offset and a shift that are constants once w is one. */
 __attribute__((always_inline)) static inline void get_eights(const uint8_t *restrict src,
                                                              size_t count, unsigned w,
                                                              uint64_t *restrict out)
 {
     const uint64_t mask = ((uint64_t)1 << w) - 1;
     for (size_t i = 0; i + 8 <= count; i += 8, src += w) {
-        uint64_t word;
-        memcpy(&word, src, sizeof word);
-        for (unsigned k = 0; k < 8; k++)
-            out[i + k] = word >> (k * w) & mask;
+        for (unsigned k = 0; k < 8; k++) {
+            uint64_t word;
+            memcpy(&word, src + k * w / 8, sizeof word);
+            out[i + k] = word >> (k * w % 8) & mask;
+        }
     }
 }
 
-static void get_any(const uint8_t *restrict src, size_t from, size_t to, unsigned w,
-                    uint64_t *restrict out)
+static void get_rest(const uint8_t *restrict src, size_t from, size_t to, unsigned w,
+                     uint64_t *restrict out)
 {
     const uint64_t mask = ((uint64_t)1 << w) - 1;
-    size_t bit = from * w;
-    for (size_t i = from; i < to; i++, bit += w) {
+    for (size_t i = from; i < to; i++) {
         uint64_t word;
-        memcpy(&word, src + bit / 8, sizeof word);
-        out[i] = word >> (bit & 7) & mask;
+        memcpy(&word, src + i * w / 8, sizeof word);
+        out[i] = word >> (i * w % 8) & mask;
     }
 }
 
-void bitpack_get(const uint8_t *restrict src, size_t count, unsigned w, uint64_t *restrict out)
+#define CASE(w)                                                                                    \
+    case w:                                                                                        \
+        get_eights(src, count, w, out);                                                            \
+        break
+#define CASES_8(w)                                                                                 \
+    CASE(w);                                                                                       \
+    CASE(w + 1);                                                                                   \
+    CASE(w + 2);                                                                                   \
+    CASE(w + 3);                                                                                   \
+    CASE(w + 4);                                                                                   \
+    CASE(w + 5);                                                                                   \
+    CASE(w + 6);                                                                                   \
+    CASE(w + 7)
+
+KERNEL void bitpack_get(const uint8_t *restrict src, size_t count, unsigned w,
+                        uint64_t *restrict out)
 {
     ASSERT(w <= BITPACK_WIDTH_MAX);
-    size_t done = count & ~(size_t)7;
     switch (w) {
-    case 0: memset(out, 0, count * sizeof *out); return;
-    case 1: get_eights(src, count, 1, out); break;
-    case 2: get_eights(src, count, 2, out); break;
-    case 3: get_eights(src, count, 3, out); break;
-    case 4: get_eights(src, count, 4, out); break;
-    case 5: get_eights(src, count, 5, out); break;
-    case 6: get_eights(src, count, 6, out); break;
-    case 7: get_eights(src, count, 7, out); break;
-    case 8: get_eights(src, count, 8, out); break;
-    default: done = 0; break;
+    case 0:
+        memset(out, 0, count * sizeof *out);
+        return;
+        CASES_8(1);
+        CASES_8(9);
+        CASES_8(17);
+        CASES_8(25);
+        CASES_8(33);
+        CASES_8(41);
+        CASES_8(49);
+    default: break;
     }
-    get_any(src, done, count, w, out);
+    get_rest(src, count & ~(size_t)7, count, w, out);
 }

@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "base/num.h"
 #include "metrics/block/bitpack.h"
+#include "metrics/block/kernel.h"
 
 /* ---- encoding ---- */
 
@@ -170,10 +171,24 @@ bool time_desc_read(struct rd *r, size_t count, int64_t base_ms, struct time_des
 
 /* ---- decoding: wrapping arithmetic, the result is checked ---- */
 
-static void fill_regular(uint64_t start, uint64_t step, size_t count, int64_t *restrict out)
+KERNEL static void fill_regular(uint64_t start, uint64_t step, size_t count, int64_t *restrict out)
+{
+    uint64_t t[4] = { start, start + step, start + 2 * step, start + 3 * step };
+    size_t i = 0;
+    for (; i + 4 <= count; i += 4) { /* four sums side by side: a vector */
+        for (size_t k = 0; k < 4; k++) {
+            out[i + k] = (int64_t)t[k];
+            t[k] += 4 * step;
+        }
+    }
+    for (size_t k = 0; i < count; i++, k++)
+        out[i] = (int64_t)t[k];
+}
+
+KERNEL static void add_residuals(const uint64_t *restrict u, size_t count, int64_t *restrict out)
 {
     for (size_t i = 0; i < count; i++)
-        out[i] = (int64_t)(start + i * step);
+        out[i] = (int64_t)((uint64_t)out[i] + u[i]);
 }
 
 static bool decode_gaps(const struct time_desc *d, struct rd *r, size_t count, int64_t *out)
@@ -200,9 +215,9 @@ static bool decode_jitter(const struct time_desc *d, struct rd *r, size_t count,
     if (!rd_ok(r)) return false;
     uint64_t u[VECTOR_SAMPLES_MAX];
     bitpack_get(packed.ptr, count, d->w, u);
-    uint64_t t = (uint64_t)d->start_ms + (uint64_t)d->residual_min;
-    for (size_t i = 0; i < count; i++)
-        out[i] = (int64_t)(t + i * d->step_ms + u[i]);
+    uint64_t start = (uint64_t)d->start_ms + (uint64_t)d->residual_min;
+    fill_regular(start, d->step_ms, count, out);
+    add_residuals(u, count, out);
     return true;
 }
 
@@ -218,7 +233,7 @@ static bool decode_dod(const struct time_desc *d, struct rd *r, size_t count, in
     return rd_ok(r);
 }
 
-static bool is_ascending(const int64_t *ts_ms, size_t count, struct time_limits limits)
+KERNEL static bool is_ascending(const int64_t *ts_ms, size_t count, struct time_limits limits)
 {
     bool ok = ts_ms[0] >= limits.min_ms && ts_ms[count - 1] <= limits.max_ms;
     for (size_t i = 1; i < count; i++)

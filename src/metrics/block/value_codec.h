@@ -69,7 +69,7 @@ struct value_desc {
 };
 
 struct value_scratch {
-    uint64_t y[VECTOR_SAMPLES_MAX + 16];
+    uint64_t x[VECTOR_SAMPLES_MAX + 16];
 };
 
 /* Work space of encoding; about 40 KiB, reused for any number of vectors. */

@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "metrics/block/bitpack.h"
+#include "metrics/block/kernel.h"
 #include "metrics/block/value_priv.h"
 
 /* Wrapping arithmetic throughout: damaged bytes give wrong numbers, never undefined behaviour. */
@@ -56,62 +57,82 @@ bool value_desc_read(struct rd *r, size_t count, struct value_desc *d)
 
 /* ---- leaves: no branches on data, plain values ---- */
 
-static void fill(double *restrict out, size_t count, double v)
+KERNEL static void fill(double *restrict out, size_t count, double v)
 {
     for (size_t i = 0; i < count; i++)
         out[i] = v;
 }
 
-static void scale_for(const uint64_t *restrict u, size_t count, uint64_t first, uint64_t g,
-                      double *restrict out)
+/* For |x| < 2^51: x + 2^52 + 2^51 as the mantissa of a double, then those subtracted. Exact, and
+ * unlike a conversion there are vector instructions for it. */
+#define NEAR_BITS 0x4338000000000000ull
+#define NEAR_VALUE 6755399441055744.0
+#define NEAR_MAX ((uint64_t)1 << 51)
+
+KERNEL static void convert_near(const uint64_t *restrict x, size_t count, double *restrict out)
 {
-    if (g == 1) {
-        for (size_t i = 0; i < count; i++)
-            out[i] = (double)(int64_t)(first + u[i]);
-        return;
-    }
     for (size_t i = 0; i < count; i++)
-        out[i] = (double)(int64_t)(first + g * u[i]);
+        out[i] = double_of_bits(x[i] + NEAR_BITS) - NEAR_VALUE;
 }
 
-/* out[i] = x of sample i; u holds count - 1 deltas less min. */
-static void scale_delta(const uint64_t *restrict u, size_t count, const struct value_desc *d,
-                        double *restrict out)
+static void convert_any(const uint64_t *restrict x, size_t count, double *restrict out)
 {
-    uint64_t x = (uint64_t)d->x0, g = d->g, step = g * (uint64_t)d->base;
-    out[0] = (double)(int64_t)x;
-    if (g == 1) {
-        for (size_t i = 1; i < count; i++) {
-            x += u[i - 1] + step;
-            out[i] = (double)(int64_t)x;
-        }
-        return;
-    }
-    for (size_t i = 1; i < count; i++) {
-        x += u[i - 1] * g + step;
-        out[i] = (double)(int64_t)x;
-    }
+    for (size_t i = 0; i < count; i++)
+        out[i] = (double)(int64_t)x[i];
 }
 
-static void scale_dod(const uint64_t *restrict u, size_t count, const struct value_desc *d,
-                      double *restrict out)
-{
-    uint64_t x = (uint64_t)d->x0, g = d->g, delta = g * (uint64_t)d->base;
-    out[0] = (double)(int64_t)x;
-    x += delta;
-    out[1] = (double)(int64_t)x;
-    for (size_t i = 2; i < count; i++) {
-        uint64_t dod = (u[i - 2] >> 1) ^ -(u[i - 2] & 1);
-        delta += g * dod;
-        x += delta;
-        out[i] = (double)(int64_t)x;
-    }
-}
-
-static void divide(double *restrict out, size_t count, double by)
+KERNEL static void divide(double *restrict out, size_t count, double by)
 {
     for (size_t i = 0; i < count; i++)
         out[i] /= by;
+}
+
+/* x[i] = first + g * x[i] */
+KERNEL static void scale_for(uint64_t *restrict x, size_t count, uint64_t first, uint64_t g)
+{
+    if (g == 1) {
+        for (size_t i = 0; i < count; i++)
+            x[i] += first;
+        return;
+    }
+    for (size_t i = 0; i < count; i++)
+        x[i] = first + g * x[i];
+}
+
+/* x[0..count) from x[1..count) = deltas less the smallest. */
+static void sum_deltas(uint64_t *restrict x, size_t count, const struct value_desc *d)
+{
+    uint64_t sum = (uint64_t)d->x0, g = d->g, step = g * (uint64_t)d->base;
+    x[0] = sum;
+    if (g == 1) {
+        for (size_t i = 1; i < count; i++)
+            x[i] = sum += x[i] + step;
+        return;
+    }
+    for (size_t i = 1; i < count; i++)
+        x[i] = sum += g * x[i] + step;
+}
+
+/* x[0..count) from x[2..count) = zigzag differences of deltas. */
+static void sum_dods(uint64_t *restrict x, size_t count, const struct value_desc *d)
+{
+    uint64_t sum = (uint64_t)d->x0, g = d->g, delta = g * (uint64_t)d->base;
+    x[0] = sum;
+    x[1] = sum += delta;
+    for (size_t i = 2; i < count; i++) {
+        uint64_t dod = (x[i] >> 1) ^ -(x[i] & 1);
+        delta += g * dod;
+        x[i] = sum += delta;
+    }
+}
+
+/* Is |x| < 2^51 for all? */
+KERNEL static bool are_near(const uint64_t *restrict x, size_t count)
+{
+    uint64_t far = 0;
+    for (size_t i = 0; i < count; i++)
+        far |= (x[i] + NEAR_MAX) & ~(2 * NEAR_MAX - 1);
+    return far == 0;
 }
 
 /* ---- payloads ---- */
@@ -138,14 +159,19 @@ static bool unpack(const struct value_desc *d, struct rd *r, size_t count, uint6
 static bool decode_packed(const struct value_desc *d, struct rd *r, size_t count,
                           struct value_scratch *scratch, double *out)
 {
-    uint64_t *u = scratch->y;
-    if (!unpack(d, r, count - (size_t)(d->codec - VALUE_FOR), u)) return false;
+    uint64_t *x = scratch->x;
+    size_t first = (size_t)(d->codec - VALUE_FOR); /* samples that the payload does not hold */
+    if (!unpack(d, r, count - first, x + first)) return false;
     if (d->codec == VALUE_FOR)
-        scale_for(u, count, (uint64_t)d->x0 + d->g * (uint64_t)d->base, d->g, out);
+        scale_for(x, count, (uint64_t)d->x0 + d->g * (uint64_t)d->base, d->g);
     else if (d->codec == VALUE_DELTA)
-        scale_delta(u, count, d, out);
+        sum_deltas(x, count, d);
     else
-        scale_dod(u, count, d, out);
+        sum_dods(x, count, d);
+    if (are_near(x, count))
+        convert_near(x, count, out);
+    else
+        convert_any(x, count, out);
     if (d->exponent > 0) divide(out, count, VALUE_POW10[d->exponent]);
     return true;
 }
