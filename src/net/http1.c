@@ -44,6 +44,7 @@ static void refuse(struct conn *c, const struct http1_fault *fault)
         exchange_put(c->h1.ex);
         c->h1.ex = NULL;
     }
+    c->h1.state = HTTP1_HEAD;
     http1_put_fault(c, fault);
     conn_close_after_output(c, true);
 }

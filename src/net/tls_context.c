@@ -89,7 +89,7 @@ static enum err_code load_key(SSL_CTX *ctx, struct str pem, struct err *err)
 static enum err_code load_client_cas(SSL_CTX *ctx, struct str pem, struct err *err)
 {
     CLEANUP(BIO_free_all_p) BIO *bio = bio_of(pem);
-    if (!bio) return err_set(err, ERR_NOMEM, "no memory for client authorities");
+    if (!bio) return tls_fail(err, ERR_INVALID, "cannot read the client authorities");
     unsigned count = 0;
     for (;;) {
         CLEANUP(X509_free_p) X509 *ca = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL);
