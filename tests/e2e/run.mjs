@@ -52,6 +52,7 @@ async function prepare(host) {
   const targets = await ask(host, 'api/v1/targets');
   return {
     isPharos: (await valuesOf(host, 'pharos_build_info')).length > 0,
+    hasDisks: (await valuesOf(host, 'count(node_disk_read_bytes_total)')).length > 0,
     targetCount: targets.data.activeTargets.length,
   };
 }

@@ -124,6 +124,31 @@ async function brush(host) {
   await close(opened);
 }
 
+/** The charts of Home share a crosshair, but one drag is one zoom. */
+async function brushHome(host) {
+  const opened = await host.open('');
+  const { page } = opened;
+  await checkDrawn(page, '.panel[aria-label="CPU by mode"]', 'CPU by mode');
+  await panelStates(page);
+  const before = await page.evaluate(() => history.length);
+  const box = await page.locator('.panel[aria-label="CPU by mode"] .u-over').boundingBox();
+  const y = box.y + box.height / 2;
+  await page.mouse.move(box.x + box.width * 0.3, y);
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width * 0.6, y, { steps: 5 });
+  await page.mouse.up();
+  await eventually(() => /^\d{13}$/.test(param(page, 'from') ?? ''), 'the zoom is not in the URL');
+  await panelStates(page);
+  checkEqual(
+    (await page.evaluate(() => history.length)) - before,
+    1,
+    'history entries of one zoom',
+  );
+  await page.mouse.dblclick(box.x + box.width * 0.5, y);
+  await eventually(() => param(page, 'from') === null, 'a double click does not undo the zoom');
+  await close(opened);
+}
+
 async function tooltip(host) {
   const opened = await host.open(`query?expr=${LOAD}&from=now-15m&to=now`);
   const { page } = opened;
@@ -306,6 +331,7 @@ export function useChecks(host) {
     ['a query typed and run with keys only', () => runByKeyboard(host)],
     ['the URL restores everything; back and reload', () => urlRestores(host)],
     ['drag zooms, double click undoes', () => brush(host)],
+    ['drag on Home zooms all charts once', () => brushHome(host)],
     ['the crosshair shows values', () => tooltip(host)],
     ['shortcuts: shift, zoom, now, picker, help, go', () => keys(host)],
     ['a typed range: refused with a reason, taken, empty, widened', () => typedRange(host)],

@@ -12,7 +12,7 @@ export interface Health {
   skewMs: number;
 }
 
-const TIMEOUT_MS = 5000;
+const TIMEOUT_MS = 10_000;
 
 export async function readHealth(): Promise<Health> {
   try {

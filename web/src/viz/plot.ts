@@ -66,6 +66,8 @@ export class Plot {
   private model: PlotModel | null = null;
   private view: [number, number] = [0, 1];
   private isPointerInside = false;
+  /** Charts with the same syncKey mirror a drag; only the one under the hand acts on it. */
+  private isDragSource = false;
   private readonly tooltip = new Tooltip();
   private readonly observer: ResizeObserver;
 
@@ -263,7 +265,10 @@ export class Plot {
         bind: {
           mousedown: (_u, _target, handler) => (event) => {
             if (event.button === 0 && event.shiftKey) this.startPan(event);
-            else handler(event);
+            else {
+              this.isDragSource = true;
+              handler(event);
+            }
             return null;
           },
           dblclick: () => () => {
@@ -302,11 +307,13 @@ export class Plot {
 
   private finishSelect(chart: uPlot): void {
     const { left, width } = chart.select;
+    const isMine = this.isDragSource;
+    this.isDragSource = false;
     if (width < DRAG_PX_MIN) return;
     const fromMs = chart.posToVal(left, 'x') * 1000;
     const toMs = chart.posToVal(left + width, 'x') * 1000;
     chart.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
-    if (toMs - fromMs >= 1000) this.model?.onZoom?.(fromMs, toMs);
+    if (isMine && toMs - fromMs >= 1000) this.model?.onZoom?.(fromMs, toMs);
   }
 
   private startPan(down: MouseEvent): void {

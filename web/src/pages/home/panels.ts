@@ -80,6 +80,12 @@ function select(metric: string, ...matchers: string[]): string {
   return there.length === 0 ? metric : `${metric}{${there.join(',')}}`;
 }
 
+/** All real interfaces; where there is none but loopback, that. */
+function traffic(metric: string, c: PanelContext): string {
+  const sum = (links: string): string => `sum(rate(${select(metric, links, c.host)}[${c.window}]))`;
+  return `${sum(NO_LINKS)} or ${sum('device="lo"')}`;
+}
+
 export const HOST_PANELS: readonly ChartPanel[] = [
   {
     id: 'cpu',
@@ -173,12 +179,12 @@ export const HOST_PANELS: readonly ChartPanel[] = [
     emptyText: NO_HOST_TEXT,
     queries: (c) => [
       {
-        expr: `sum(rate(${select('node_network_receive_bytes_total', NO_LINKS, c.host)}[${c.window}]))`,
+        expr: traffic('node_network_receive_bytes_total', c),
         name: 'received',
         slot: SLOT.teal,
       },
       {
-        expr: `sum(rate(${select('node_network_transmit_bytes_total', NO_LINKS, c.host)}[${c.window}]))`,
+        expr: traffic('node_network_transmit_bytes_total', c),
         name: 'sent',
         slot: SLOT.violet,
       },
@@ -276,7 +282,7 @@ export const SELF_PANELS: readonly ChartPanel[] = [
 
 /** File systems that hold no data of a person. */
 const NO_DATA_FS =
-  'fstype!~"tmpfs|devtmpfs|ramfs|squashfs|overlay|proc|sysfs|cgroup2?|nsfs|rpc_pipefs|autofs|fuse.lxcfs|iso9660"';
+  'fstype!~"tmpfs|devtmpfs|ramfs|squashfs|proc|sysfs|cgroup2?|nsfs|rpc_pipefs|autofs|fuse.lxcfs|iso9660"';
 
 export function filesystemQueries(c: PanelContext): { size: string; available: string } {
   return {

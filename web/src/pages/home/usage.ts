@@ -24,6 +24,8 @@ export function joinUsage(
     const bytes = parseSample(s.value?.[1] ?? 'NaN');
     const free = left.get(keyOf(s));
     const mount = s.metric['mountpoint'] ?? '?';
+    /* A container's root is an overlay; other overlays are those of containers beside us. */
+    if (s.metric['fstype'] === 'overlay' && mount !== '/') continue;
     if (free === undefined || !(bytes > 0)) continue;
     const device = `${s.metric['instance'] ?? ''}|${s.metric['device'] ?? mount}`;
     const known = byDevice.get(device);
