@@ -445,7 +445,7 @@ static enum err_code fault_link(void *ctx, const char *from, const char *to, str
     struct call call = call_begin(f, FAULT_LINK, "cannot link", to);
     struct inode *inode = NULL;
     int rc = call.os_errno == 0 ? path_lookup(f, from, &inode) : 0;
-    if (rc == 0 && inode) rc = inode->is_dir ? EPERM : name_add(f, to, inode);
+    if (rc == 0 && inode) rc = name_add(f, to, inode);
     return call_end(&call, rc, err);
 }
 

@@ -143,6 +143,7 @@ int name_add(struct file_fault *f, const char *path, struct inode *inode)
     int rc = place_find(f, path, &place);
     if (rc != 0) return rc;
     if (place.inode) return EEXIST;
+    if (inode->links > 0 && inode->is_dir) return EPERM; /* no second name for a directory */
     slot_apply(f, change_add(f), &place, inode);
     return 0;
 }
@@ -183,6 +184,7 @@ int name_rename(struct file_fault *f, const char *from, const char *to)
     if (moved == f->root || target.inode == f->root) return EBUSY;
     if (moved == target.inode) return 0;
     if (moved->is_dir && is_below(moved, target.dir)) return EINVAL;
+    if (target.inode && is_below(target.inode, source.dir)) return ENOTEMPTY;
     if (target.inode) {
         if (moved->is_dir && !target.inode->is_dir) return ENOTDIR;
         if (!moved->is_dir && target.inode->is_dir) return EISDIR;
