@@ -228,6 +228,26 @@ START_TEST(checkpoint_frees_a_full_disk)
 }
 END_TEST
 
+START_TEST(written_record_is_not_acknowledged_any_more_once_its_sync_failed)
+{
+    ck_assert_int_eq(put(0, 100), ERR_OK);
+    uint64_t synced = journal_end(rig.journal);
+    struct err err = { 0 };
+    ck_assert_int_eq(journal_sync(rig.journal, &err), ERR_OK);
+    ck_assert_int_eq(put(1, 100), ERR_OK);
+    uint64_t written = journal_end(rig.journal);
+    file_fault_fail_op(rig.disk, FAULT_BIT(FAULT_SYNC) | FAULT_BIT(FAULT_CREATE), 1, FAULT_EIO,
+                       FAULT_FOREVER);
+    ck_assert_int_eq(journal_sync(rig.journal, &err), ERR_IO);
+    ck_assert_int_eq(rig_wait(&rig, synced), ERR_OK);
+    ck_assert_int_eq(rig_wait(&rig, written), ERR_IO);
+    file_fault_clear(rig.disk);
+    rig_wait_resumed(&rig);
+    ck_assert_int_eq(rig_wait(&rig, written), ERR_OK); /* synced in the new segment */
+    check_after_power_cut(0);
+}
+END_TEST
+
 /* ---- epochs over a failure ---------------------------------------------------------------- */
 
 START_TEST(failed_sync_ends_the_segment_at_its_synced_bytes)
@@ -422,6 +442,7 @@ static void add_interval_cases(Suite *suite)
     tcase_add_checked_fixture(tc, begin_interval, end_rig);
     tcase_add_loop_test(tc, interval_mode_one_failed_call_costs_no_answered_record_after_a_kill, 0,
                         (int)(FAULT_KINDS * FAULT_PLACES));
+    tcase_add_test(tc, written_record_is_not_acknowledged_any_more_once_its_sync_failed);
     suite_add_tcase(suite, tc);
 }
 

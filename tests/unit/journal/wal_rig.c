@@ -215,7 +215,8 @@ void rig_wait_resumed(struct rig *r)
     mutex_init(&lock);
     cond_init(&never);
     mutex_lock(&lock);
-    while (journal_is_poisoned(r->journal) && !file_fault_is_stopped(r->disk)) { /* the test's own time-out ends a hang */
+    while (journal_is_poisoned(r->journal) &&
+           !file_fault_is_stopped(r->disk)) { /* the test's own time-out ends a hang */
         (void)cond_wait_ns(&never, &lock, 100000);
     }
     mutex_unlock(&lock);
