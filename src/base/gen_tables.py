@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Write the constant tables of base/: `gen_tables.py crc32c|float <output>`.
+"""Write a constant table of base/: `gen_tables.py crc32c|float_format|float_parse <output>`.
 
-crc32c  crc32c_table[8][256]: table[k][b] = CRC-32C register after byte b and k zero bytes.
-float   pow10_ceil[k - POW10_CEIL_MIN]: 10^k scaled to 128 bits with the top bit set, rounded up
-        (printing). pow5_trunc[q - POW5_TRUNC_MIN]: 5^q likewise, truncated for q >= 0 and, for
-        q < 0, the reciprocal of 5^-q rounded up (parsing). Exact integer arithmetic throughout.
+crc32c        crc32c_table[8][256]: table[k][b] = CRC-32C register after byte b and k zero bytes.
+float_format  pow10_ceil[k - POW10_CEIL_MIN]: 10^k scaled to 128 bits with the top bit set,
+              rounded up.
+float_parse   pow5_trunc[q - POW5_TRUNC_MIN]: 5^q likewise, truncated for q >= 0; for q < 0 the
+              reciprocal of 5^-q, rounded up.
+Exact integer arithmetic throughout.
 """
 import sys
 
@@ -26,7 +28,7 @@ def crc32c_rows():
 def scaled(base, exponent, round_up):
     """base^exponent as a 128-bit integer whose top bit is set."""
     if exponent >= 0:
-        value, shift = base**exponent, base**exponent
+        value = base**exponent
         excess = value.bit_length() - 128
         if excess <= 0:
             return value << -excess
