@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/ui/ui.h"
 
+#include <stdio.h>
+
 #include "api/ui/assets.h"
 #include "base/buf.h"
+#include "base/hash.h"
 
 #define INDEX_BYTES_MAX ((size_t)1 << 20)
 #define BASE_TAG "<base href=\"/\""
@@ -23,12 +26,11 @@ static const struct ui_asset *find_asset(struct str path)
     return NULL;
 }
 
-enum err_code ui_init(struct ui *ui, struct mem_budget *mem, struct str base_path, struct err *err)
+/* index.html with the base of the external path in its head. */
+static enum err_code rebase_index(struct ui *ui, struct err *err)
 {
-    const struct ui_asset *index = find_asset(STR("index.html"));
-    *ui = (struct ui){ .mem = mem };
-    if (!index) return ERR_OK;
-    ui->index = (struct bytes){ index->plain, index->plain_size };
+    struct mem_budget *mem = ui->mem;
+    struct str base_path = ui->base_path;
     struct str text = str_of_bytes(ui->index), tag = STR(BASE_TAG);
     size_t at = str_find(text, tag);
     if (str_eq(base_path, STR("/")) || at == text.len) return ERR_OK;
@@ -49,6 +51,18 @@ enum err_code ui_init(struct ui *ui, struct mem_budget *mem, struct str base_pat
     return copy ? ERR_OK : err_set(err, ERR_NOMEM, "no memory for the page");
 }
 
+enum err_code ui_init(struct ui *ui, struct mem_budget *mem, struct str base_path, struct err *err)
+{
+    const struct ui_asset *index = find_asset(STR("index.html"));
+    *ui = (struct ui){ .mem = mem, .base_path = base_path };
+    if (!index) return ERR_OK;
+    ui->index = (struct bytes){ index->plain, index->plain_size };
+    TRY(rebase_index(ui, err));
+    snprintf(ui->etag, sizeof ui->etag, "\"%016llx\"",
+             (unsigned long long)hash64(ui->index.ptr, ui->index.len, 0));
+    return ERR_OK;
+}
+
 void ui_deinit(struct ui *ui)
 {
     if (ui->is_owned) {
@@ -62,20 +76,21 @@ static bool wants_html(const struct http_request *req)
     return str_find(req->accept, STR("text/html")) < req->accept.len;
 }
 
-static bool is_unchanged(const struct http_request *req, const struct ui_asset *asset)
+static bool is_unchanged(const struct http_request *req, const char *etag)
 {
     struct str match = http_request_header(req, STR("If-None-Match"));
-    return match.len && str_find(match, str_of_z(asset->etag)) < match.len;
+    return match.len && str_find(match, str_of_z(etag)) < match.len;
 }
 
-/* Send an asset; `body` replaces its plain bytes when it was changed (index.html below a prefix). */
-static void send(struct http_exchange *ex, const struct ui_asset *asset, struct bytes body)
+/* Send an asset; `body` and `etag` differ from its own when index.html lives below a prefix. */
+static void send(struct http_exchange *ex, const struct ui_asset *asset, struct bytes body,
+                 const char *etag)
 {
     const struct http_request *req = http_exchange_request(ex);
     struct http_header headers[12];
     uint32_t n = 0;
     bool is_page = !asset->is_immutable;
-    headers[n++] = (struct http_header){ STR("ETag"), str_of_z(asset->etag) };
+    headers[n++] = (struct http_header){ STR("ETag"), str_of_z(etag) };
     headers[n++] = (struct http_header)HTTP_HEADER("Vary", "Accept-Encoding");
     headers[n++] = (struct http_header){ STR("Cache-Control"),
                                          is_page ? STR("no-cache")
@@ -97,7 +112,7 @@ static void send(struct http_exchange *ex, const struct ui_asset *asset, struct 
                                   .content_type = str_of_z(asset->mime) };
     answer.body = as_gzip ? (struct bytes){ asset->gzip, asset->gzip_size } : body;
     if (as_gzip) headers[n++] = (struct http_header)HTTP_HEADER("Content-Encoding", "gzip");
-    if (is_unchanged(req, asset)) {
+    if (is_unchanged(req, etag)) {
         answer.status = 304;
         answer.body = (struct bytes){ NULL, 0 };
         answer.content_type = (struct str){ "", 0 };
@@ -114,7 +129,9 @@ static void serve_page(void *ctx, struct http_exchange *ex)
     const struct http_request *req = http_exchange_request(ex);
     if (!wants_html(req)) {
         if (str_eq(req->path, STR("/"))) {
-            struct http_header location = HTTP_HEADER("Location", "/query");
+            struct str query =
+                arena_printf(http_exchange_arena(ex), STR_FMT "query", STR_ARG(ui->base_path));
+            struct http_header location = { STR("Location"), query.ptr ? query : STR("/query") };
             struct http_answer answer = { .status = 302, .headers = &location, .header_count = 1 };
             http_exchange_answer(ex, &answer);
         } else {
@@ -128,7 +145,7 @@ static void serve_page(void *ctx, struct http_exchange *ex)
                                       "/api/v1 works without it\n"));
         return;
     }
-    send(ex, index, ui->index);
+    send(ex, index, ui->index, ui->etag);
 }
 
 static void serve_asset(void *ctx, struct http_exchange *ex)
@@ -140,12 +157,14 @@ static void serve_asset(void *ctx, struct http_exchange *ex)
         http_exchange_answer_text(ex, 404, STR("404 page not found\n"));
         return;
     }
-    send(ex, asset, (struct bytes){ asset->plain, asset->plain_size });
+    send(ex, asset, (struct bytes){ asset->plain, asset->plain_size }, asset->etag);
 }
 
 enum err_code ui_add_routes(struct ui *ui, struct router *r, struct err *err)
 {
-    static const char *const PAGES[] = { "/", "/query", "/graph", "/targets", "/status" };
+    static const char *const PAGES[] = { "/",        "/query",       "/graph",
+                                         "/targets", "/status",      "/config",
+                                         "/flags",   "/tsdb-status", "/service-discovery" };
     const size_t pages = sizeof PAGES / sizeof PAGES[0];
     for (size_t i = 0; i < pages; i++) {
         ui->routes[i] = (struct http_route){ .pattern = PAGES[i],

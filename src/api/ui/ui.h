@@ -23,10 +23,12 @@ struct ui {
     struct mem_budget *mem;
     struct bytes index; /* index.html with its base; owned when is_owned */
     bool is_owned;
+    char etag[24]; /* of index, with its quotes */
+    struct str base_path;
     struct http_route routes[UI_ROUTES_MAX];
 };
 
-/* `base_path`: where the page lives for the browser, "/" or "/x/y/". ERR_NOMEM. */
+/* `base_path`: where the page lives for the browser, "/" or "/x/y/"; outlives the ui. ERR_NOMEM. */
 CHECK_RESULT enum err_code ui_init(struct ui *ui, struct mem_budget *mem, struct str base_path,
                                    struct err *err);
 void ui_deinit(struct ui *ui);
