@@ -53,8 +53,8 @@ static inline void batch_maker_begin(struct batch_maker *m)
     arena_reset(&m->arena);
     m->batch =
         (struct batch){ .arena = &m->arena,
-                        .series = arena_array(&m->arena, struct batch_series, MAKER_SERIES_MAX),
-                        .samples = arena_array(&m->arena, struct sample, MAKER_SAMPLES_MAX),
+                        .series = arena_array_raw(&m->arena, struct batch_series, MAKER_SERIES_MAX),
+                        .samples = arena_array_raw(&m->arena, struct sample, MAKER_SAMPLES_MAX),
                         .decode = maker_decode,
                         .decode_ctx = m };
 }

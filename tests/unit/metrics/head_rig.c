@@ -92,38 +92,55 @@ enum batch_outcome rig_one(struct rig *r, const char *key, int64_t t, double v)
     return (enum batch_outcome)r->maker.batch.series[0].outcome;
 }
 
-bool rig_find(struct rig *r, const char *labels, uint32_t *out_shard, uint32_t *out_ref)
+void rig_each(struct rig *r, void (*fn)(void *arg, struct str labels, uint32_t shard, uint32_t ref),
+              void *arg)
 {
     struct arena arena;
     struct buf text;
-    bool is_found = false;
     arena_init(&arena, mem_source_of(r->mem, MEM_QUERY), (size_t)16 << 20);
     buf_init(&text, mem_source_of(r->mem, MEM_QUERY), 1 << 20);
-    for (uint32_t shard = 0; shard < head_shard_count(r->head) && !is_found; shard++) {
+    for (uint32_t shard = 0; shard < head_shard_count(r->head); shard++) {
         uint32_t cursor = 0;
         uint32_t ref;
-        while (!is_found && head_series_refs(r->head, shard, &cursor, &ref, 1) == 1) {
+        while (head_series_refs(r->head, shard, &cursor, &ref, 1) == 1) {
             struct labels l;
             struct err err = { 0 };
             ck_assert_int_eq(head_series_labels(r->head, shard, ref, &arena, &l, &err), ERR_OK);
             buf_reset(&text);
             labels_print(&text, l, true);
-            is_found = str_eq(buf_str(&text), str_of_z(labels));
-            *out_shard = shard;
-            *out_ref = ref;
+            fn(arg, buf_str(&text), shard, ref);
             arena_reset(&arena);
         }
     }
     buf_deinit(&text);
     arena_deinit(&arena);
-    return is_found;
 }
 
-bool rig_read(struct rig *r, const char *labels, int64_t mint, int64_t maxt, struct sample_buf *out)
+struct wanted {
+    struct str labels;
+    uint32_t shard, ref;
+};
+
+static void note_wanted(void *arg, struct str labels, uint32_t shard, uint32_t ref)
 {
-    uint32_t shard;
-    uint32_t ref;
-    if (!rig_find(r, labels, &shard, &ref)) return false;
+    struct wanted *w = arg;
+    if (!str_eq(labels, w->labels)) return;
+    w->shard = shard;
+    w->ref = ref;
+}
+
+bool rig_find(struct rig *r, const char *labels, uint32_t *out_shard, uint32_t *out_ref)
+{
+    struct wanted w = { str_of_z(labels), 0, 0 };
+    rig_each(r, note_wanted, &w);
+    *out_shard = w.shard;
+    *out_ref = w.ref;
+    return w.ref != 0;
+}
+
+void rig_read_ref(struct rig *r, uint32_t shard, uint32_t ref, int64_t mint, int64_t maxt,
+                  struct sample_buf *out)
+{
     struct head_reader *reader = NULL;
     struct err err = { 0 };
     ck_assert_int_eq(head_reader_create(r->head, r->mem, &reader, &err), ERR_OK);
@@ -133,5 +150,13 @@ bool rig_read(struct rig *r, const char *labels, int64_t mint, int64_t maxt, str
     ck_assert_msg(rc == ERR_OK, "%s", err.msg);
     epoch_leave(head_epoch(r->head), &guard);
     head_reader_destroy(reader);
+}
+
+bool rig_read(struct rig *r, const char *labels, int64_t mint, int64_t maxt, struct sample_buf *out)
+{
+    uint32_t shard;
+    uint32_t ref;
+    if (!rig_find(r, labels, &shard, &ref)) return false;
+    rig_read_ref(r, shard, ref, mint, maxt, out);
     return true;
 }

@@ -45,6 +45,12 @@ enum err_code rig_append(struct rig *r);
 enum batch_outcome rig_one(struct rig *r, const char *key, int64_t t, double v);
 /* Find a series by its printed labels: `{a="b", ...}` with the name inside. */
 bool rig_find(struct rig *r, const char *labels, uint32_t *out_shard, uint32_t *out_ref);
+/* The same for a series that was found. */
+void rig_read_ref(struct rig *r, uint32_t shard, uint32_t ref, int64_t mint, int64_t maxt,
+                  struct sample_buf *out);
+/* Call fn for every series, with its labels as in rig_find. */
+void rig_each(struct rig *r, void (*fn)(void *arg, struct str labels, uint32_t shard, uint32_t ref),
+              void *arg);
 /* All samples of a series in [mint, maxt] appended to `out`; false: no such series. */
 bool rig_read(struct rig *r, const char *labels, int64_t mint, int64_t maxt,
               struct sample_buf *out);

@@ -30,7 +30,7 @@ struct journal_fake {
     uint64_t end;
     uint32_t epoch;
     size_t appends;        /* so far */
-    size_t epoch_every;    /* > 0: a new epoch begins every so many appends */
+    size_t epoch_every;    /* > 1: a new epoch begins every so many appends */
     size_t fail_append_at; /* > 0: this one fails with ERR_IO */
     bool damaged;          /* replay says is_after_damage */
     uint64_t credit;       /* taken and neither used nor returned */
@@ -76,7 +76,7 @@ static inline enum err_code fake_append(struct journal *j, uint32_t expected_epo
     MUTEX_SCOPE(&f->lock);
     ASSERT(rec->payload.len > 0 && rec->payload.len <= JOURNAL_RECORD_MAX);
     f->appends++;
-    if (f->epoch_every > 0 && f->appends % f->epoch_every == 0) f->epoch++;
+    if (f->epoch_every > 1 && f->appends % f->epoch_every == 0) f->epoch++;
     if (f->fail_append_at > 0 && f->appends >= f->fail_append_at)
         return err_set(err, ERR_IO, "planned failure");
     if (expected_epoch != 0 && expected_epoch != f->epoch)
