@@ -48,7 +48,8 @@ static void run_path(const char *path)
 
 int main(int argc, char **argv)
 {
-    for (int i = 1; i < argc; i++) run_path(argv[i]);
+    for (int i = 1; i < argc; i++)
+        run_path(argv[i]);
     printf("%s - %zu inputs\n", inputs ? "ok" : "not ok", inputs);
     return inputs ? 0 : 1;
 }

@@ -35,17 +35,17 @@ struct metrics_options {
     const struct clock *clock;
     struct mem_budget *mem;
     struct log_sink *log;
-    const char *dir;              /* data/<tenant>/metrics; created when missing */
+    const char *dir; /* data/<tenant>/metrics; created when missing */
     enum journal_mode durability;
-    int64_t sync_interval_ms;     /* JOURNAL_INTERVAL; 0 = 1000 */
-    int64_t retention_ms;         /* 0 = keep */
-    uint64_t retention_bytes;     /* 0 = keep */
-    int64_t block_range_ms;       /* 0 = 2 h */
-    int64_t future_limit_ms;      /* samples later than now + this are out of bounds; 0 = 10 min */
-    uint64_t series_max;          /* 0 = 10 M */
-    uint32_t exemplars_max;       /* ring size; 0 = 100,000 */
+    int64_t sync_interval_ms; /* JOURNAL_INTERVAL; 0 = 1000 */
+    int64_t retention_ms;     /* 0 = keep */
+    uint64_t retention_bytes; /* 0 = keep */
+    int64_t block_range_ms;   /* 0 = 2 h */
+    int64_t future_limit_ms;  /* samples later than now + this are out of bounds; 0 = 10 min */
+    uint64_t series_max;      /* 0 = 10 M */
+    uint32_t exemplars_max;   /* ring size; 0 = 100,000 */
     struct label_limits label_limits;
-    bool without_maintenance;     /* tests call metrics_maintain() themselves */
+    bool without_maintenance; /* tests call metrics_maintain() themselves */
 };
 
 /* Opens the store and replays the journal; blocks until ready. `progress`, when not NULL, is called
@@ -87,7 +87,7 @@ struct metrics_status {
     uint64_t series, chunks, label_pairs;
     int64_t head_mint_ms, head_maxt_ms;
     uint64_t blocks, block_bytes, wal_bytes, head_bytes;
-    bool is_poisoned;             /* the journal refuses writes */
+    bool is_poisoned; /* the journal refuses writes */
 };
 void metrics_status(struct metrics *m, struct metrics_status *out);
 
@@ -95,7 +95,7 @@ struct name_count {
     struct str name;
     uint64_t count;
 };
-struct metrics_cardinality {      /* each sorted by count descending, at most `limit` rows */
+struct metrics_cardinality { /* each sorted by count descending, at most `limit` rows */
     struct name_count *series_by_metric, *values_by_label, *bytes_by_label, *series_by_pair;
     size_t series_by_metric_count, values_by_label_count, bytes_by_label_count,
         series_by_pair_count;

@@ -32,27 +32,27 @@ struct series_ref {
     uint64_t v;
 };
 
-enum batch_outcome { /* of a series (SERIES_*) and of its samples */
-    BATCH_STORED = 0,     /* at least one sample stored or an exact duplicate */
-    BATCH_DROPPED,        /* decode said: not to be stored (relabelling); not an error */
-    BATCH_INVALID_LABELS,
-    BATCH_LIMIT,          /* series limit, cardinality guard */
-    BATCH_NOMEM,
-    BATCH_OUT_OF_ORDER,
-    BATCH_TOO_OLD,
-    BATCH_OUT_OF_BOUNDS,
-    BATCH_DUPLICATE,      /* same time, other value */
-    BATCH_OUTCOME_COUNT
+enum batch_outcome {                   /* of a series (SERIES_*) and of its samples */
+                     BATCH_STORED = 0, /* at least one sample stored or an exact duplicate */
+                     BATCH_DROPPED, /* decode said: not to be stored (relabelling); not an error */
+                     BATCH_INVALID_LABELS,
+                     BATCH_LIMIT, /* series limit, cardinality guard */
+                     BATCH_NOMEM,
+                     BATCH_OUT_OF_ORDER,
+                     BATCH_TOO_OLD,
+                     BATCH_OUT_OF_BOUNDS,
+                     BATCH_DUPLICATE, /* same time, other value */
+                     BATCH_OUTCOME_COUNT
 };
 
 struct batch_series {
     struct bytes key;
-    struct hash128 key_hash;       /* ignored when ref is set */
-    struct series_ref ref;         /* in: known series or 0; out: the series, 0 if there is none */
+    struct hash128 key_hash; /* ignored when ref is set */
+    struct series_ref ref;   /* in: known series or 0; out: the series, 0 if there is none */
     uint32_t sample_first, sample_count; /* in batch.samples */
-    uint8_t outcome;               /* out: enum batch_outcome, the worst of its samples */
-    bool is_new;                   /* out: created by this append */
-    const void *origin;            /* decoder's own, for decode() */
+    uint8_t outcome;                     /* out: enum batch_outcome, the worst of its samples */
+    bool is_new;                         /* out: created by this append */
+    const void *origin;                  /* decoder's own, for decode() */
 };
 
 struct batch_exemplar {
@@ -86,8 +86,8 @@ struct append_result {
     uint64_t outcomes[BATCH_OUTCOME_COUNT]; /* samples */
     uint64_t series_created;
     uint64_t exemplars_stored, exemplars_refused;
-    struct err first;     /* code ERR_OK when nothing was refused; detail names the series */
-    uint64_t position;    /* journal position that covers the batch; 0 = nothing to wait for */
+    struct err first;  /* code ERR_OK when nothing was refused; detail names the series */
+    uint64_t position; /* journal position that covers the batch; 0 = nothing to wait for */
 };
 
 /* "out of order sample" and so on, prometheus-http-api.md section 11. */

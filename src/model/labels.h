@@ -33,7 +33,10 @@ struct labels {
 struct label_limits {
     size_t count_max, name_size_max, value_size_max;
 };
-#define LABEL_LIMITS_DEFAULT { 128, 1024, 2048 }
+#define LABEL_LIMITS_DEFAULT                                                                       \
+    {                                                                                              \
+        128, 1024, 2048                                                                            \
+    }
 
 /* Value of `name`, or the empty string. O(log n). */
 struct str labels_get(struct labels l, struct str name);

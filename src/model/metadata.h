@@ -8,14 +8,14 @@
 #include "base/str.h"
 
 enum metric_type { /* numbers of prometheus.MetricMetadata */
-    METRIC_UNKNOWN,
-    METRIC_COUNTER,
-    METRIC_GAUGE,
-    METRIC_HISTOGRAM,
-    METRIC_GAUGEHISTOGRAM,
-    METRIC_SUMMARY,
-    METRIC_INFO,
-    METRIC_STATESET
+                   METRIC_UNKNOWN,
+                   METRIC_COUNTER,
+                   METRIC_GAUGE,
+                   METRIC_HISTOGRAM,
+                   METRIC_GAUGEHISTOGRAM,
+                   METRIC_SUMMARY,
+                   METRIC_INFO,
+                   METRIC_STATESET
 };
 
 struct metadata {

@@ -30,10 +30,10 @@
 #include "os/mem.h"
 
 struct source_request {
-    struct matchers matchers;  /* at least one does not match "" */
-    int64_t mint_ms, maxt_ms;  /* both inclusive */
-    bool only_newest;          /* the caller needs just the newest sample <= maxt of each series */
-    size_t series_max;         /* ERR_LIMIT above; 0 = none */
+    struct matchers matchers; /* at least one does not match "" */
+    int64_t mint_ms, maxt_ms; /* both inclusive */
+    bool only_newest;         /* the caller needs just the newest sample <= maxt of each series */
+    size_t series_max;        /* ERR_LIMIT above; 0 = none */
     const struct cancel *cancel; /* may be NULL */
 };
 
@@ -43,7 +43,7 @@ struct series_reader;
 struct label_grouping {
     const struct str *names; /* sorted */
     size_t count;
-    bool is_without;         /* keep all but names and __name__ */
+    bool is_without; /* keep all but names and __name__ */
 };
 
 struct series_set_ops {
@@ -74,16 +74,16 @@ struct series_reader {
 };
 
 struct label_query {
-    struct matchers matchers;  /* may be empty: all series */
+    struct matchers matchers; /* may be empty: all series */
     int64_t mint_ms, maxt_ms;
-    size_t limit;              /* 0 = none */
+    size_t limit; /* 0 = none */
     const struct cancel *cancel;
 };
 
 struct str_list {
     struct str *ptr;
     size_t len;
-    bool is_truncated;         /* by limit */
+    bool is_truncated; /* by limit */
 };
 
 struct source_ops {
