@@ -175,9 +175,8 @@ static bool crc_matches(struct str text)
     if (at == tail.len) return false;
     size_t covered = text.len - tail.len + at;
     struct str number = str_sub(tail, at + sizeof CRC_KEY - 1, tail.len);
-    number = str_trim(number);
-    if (!str_ends_with(number, STR("}"))) return false;
-    number.len--;
+    if (!str_ends_with(number, STR("}\n"))) return false;
+    number.len -= 2;
     uint64_t crc;
     return str_to_u64(number, &crc) && crc == crc32c(0, text.ptr, covered);
 }

@@ -235,6 +235,8 @@ enum err_code index_name_read(struct index_view *v, uint32_t rank, struct index_
 enum err_code index_name_find(struct index_view *v, uint32_t symbol, struct index_name *out,
                               struct err *err)
 {
+    struct bytes section; /* the count of names is believed only after the crc */
+    TRY(index_section_get(v, INDEX_NAMES, &section, err));
     uint32_t lo = 0, hi = v->name_count;
     struct index_name name = { .symbol = UINT32_MAX };
     while (lo < hi) {
