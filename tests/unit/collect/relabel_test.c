@@ -47,7 +47,7 @@ static const struct {
     const char *rules;
     const char *expected; /* printed labels, NULL = dropped */
 } CASES[] = {
-    { "- {source_labels: [a], regex: f(.*), target_label: d, replacement: ch${1}-ch${1}}",
+    { "- {source_labels: [a], regex: f(.*), target_label: d, replacement: 'ch${1}-ch${1}'}",
       "{a=\"foo\", b=\"bar\", c=\"baz\", d=\"choo-choo\"}" },
     { "- {source_labels: [a, b], regex: 'f(.*);(.*)r', target_label: a, replacement: 'b${1}${2}m'}",
       "{a=\"boobam\", b=\"bar\", c=\"baz\"}" },
