@@ -87,7 +87,7 @@ static inline uint8_t rd_u8(struct rd *r)
 static inline uint16_t rd_u16le(struct rd *r)
 {
     struct bytes b = rd_bytes(r, 2);
-    return b.len == 2 ? (uint16_t)(b.ptr[0] | b.ptr[1] << 8) : 0;
+    return b.len == 2 ? (uint16_t)((unsigned)b.ptr[0] | (unsigned)b.ptr[1] << 8) : 0;
 }
 static inline uint32_t rd_u32le(struct rd *r)
 {
