@@ -297,23 +297,27 @@ static bool has_one_name(const struct promql_expr *x)
     return false;
 }
 
-/* Immediate name removal: two metrics that differ in nothing but their name are an error before they
- * could be aggregated. Selectors of one metric cannot have that. */
-static enum err_code check_distinct(struct eval *e, const struct stream *s, const struct grid *g)
+/* Immediate name removal: metrics that differ in nothing but their name are an error before they could be
+ * aggregated, or one series if they take turns. Where there are any, make a vector of the stream first. Selectors of one
+ * metric cannot have that. */
+static enum err_code settle_duplicates(struct eval *e, struct stream *s, const struct grid *g)
 {
     size_t count = stream_count(s), groups;
-    if (!s->drop_name || e->options->delayed_name_removal || !s->set || has_one_name(s->expr)) {
-        return ERR_OK;
-    }
     struct label_grouping all = { .is_without = true };
+    struct vector v;
+    if (!s->drop_name || e->options->delayed_name_removal) return ERR_OK;
+    if (s->set && has_one_name(s->expr)) return ERR_OK;
     struct hash128 *keys = arena_array_raw(e->arena, struct hash128, count + 1);
     uint32_t *ids = arena_array_raw(e->arena, uint32_t, count + 1);
-    (void)g;
     if (!keys || !ids) return eval_fail_nomem(e);
     TRY(stream_group_hashes(e, s, &all, keys));
     TRY(group_ids(e, keys, count, ids, &groups));
     if (groups == count) return ERR_OK;
-    return eval_fail(e, ERR_INVALID, "vector cannot contain metrics with the same labelset");
+    TRY(stream_collect(e, s, g, &v));
+    TRY(vector_settle_names(e, g, &v));
+    stream_close(s);
+    *s = (struct stream){ .base = STREAM_VECTOR, .expr = s->expr, .vector = v };
+    return ERR_OK;
 }
 
 static enum err_code find_groups(struct aggregation *ag, const struct label_grouping *grouping)
@@ -384,13 +388,13 @@ static enum err_code aggregate_stream(struct eval *e, const struct promql_expr *
                                       const struct grid *g, struct stream *s, struct vector *out)
 {
     struct label_grouping grouping = { 0 };
-    struct aggregation ag = {
-        .e = e, .x = x, .g = g, .stream = s, .op = x->aggregate->op, .series_count = stream_count(s)
-    };
+    struct aggregation ag = { .e = e, .x = x, .g = g, .stream = s, .op = x->aggregate->op };
+    bool drops_name = s->drop_name;
     *out = (struct vector){ NULL, 0 };
+    TRY(settle_duplicates(e, s, g));
+    ag.series_count = stream_count(s);
     if (ag.series_count == 0) return ERR_OK;
-    TRY(check_distinct(e, s, g));
-    TRY(grouping_of(e, x, s->drop_name, &grouping));
+    TRY(grouping_of(e, x, drops_name, &grouping));
     TRY(find_groups(&ag, &grouping));
     TRY(plan_parts(&ag));
     pool_run(e->pool, ag.parts, on_part, &ag);

@@ -215,15 +215,6 @@ static enum err_code limit_share(struct rows *r, struct vector *out)
 
 /* ---- quantile ---- */
 
-static void warn_quantile(struct eval *e, struct promql_pos pos, double q)
-{
-    char text[FLOAT_TEXT_SIZE];
-    if (q >= 0 && q <= 1) return;
-    size_t len = float_format(q, FLOAT_GO_G, text);
-    annotations_warn(&e->annotations, pos, "quantile value should be between 0 and 1, got %.*s",
-                     (int)len, text);
-}
-
 static enum err_code group_series(struct rows *r, struct vector *out)
 {
     struct eval *e = r->e;
@@ -287,6 +278,14 @@ static uint64_t bits_for_count(double v)
     return bits_of_double(v == 0 ? 0 : v);
 }
 
+static enum err_code check_label_name(struct eval *e, struct str label)
+{
+    char quoted[256];
+    if (label_name_is_valid(label)) return ERR_OK;
+    return eval_failf(e, ERR_INVALID, "invalid label name %s",
+                      str_quote(label, quoted, sizeof quoted));
+}
+
 /* The group's labels with label := text of the value. */
 static enum err_code value_labels(struct rows *r, uint32_t group, struct str label, double v,
                                   struct labels *out)
@@ -340,9 +339,6 @@ static enum err_code count_values(struct rows *r, struct vector *out)
     struct str label = eval_string(r->x->aggregate->param);
     struct value_key *keys;
     size_t count;
-    if (!label_name_is_valid(label)) {
-        return eval_failf(e, ERR_INVALID, "invalid label name \"" STR_FMT "\"", STR_ARG(label));
-    }
     TRY(distinct_values(r, &keys, &count));
     *out = (struct vector){ arena_array(e->arena, struct eval_series, count + 1), count };
     if (!out->series) return eval_fail_nomem(e);
@@ -372,7 +368,11 @@ enum err_code aggregate_rows(struct eval *e, const struct promql_expr *x, const 
     const struct promql_aggregate *a = x->aggregate;
     struct rows r = { .e = e, .x = x, .g = g };
     enum err_code rc;
-    if (a->op != PROMQL_AGG_COUNT_VALUES) TRY(eval_scalar(e, a->param, g, &r.param));
+    if (a->op == PROMQL_AGG_COUNT_VALUES) {
+        TRY(check_label_name(e, eval_string(a->param)));
+    } else {
+        TRY(eval_scalar(e, a->param, g, &r.param));
+    }
     TRY(eval_vector(e, a->inner, g, &r.in));
     TRY(find_groups(&r));
     switch ((int)a->op) {

@@ -3,17 +3,21 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #define TEXT_SIZE 1024
+#define ARENA_BYTES_MAX ((size_t)2 << 20)
 
-void annotations_init(struct annotations *a, struct arena *arena)
+void annotations_init(struct annotations *a, const struct mem_source *mem)
 {
-    *a = (struct annotations){ .arena = arena };
+    *a = (struct annotations){ 0 };
+    arena_init(&a->arena, mem, ARENA_BYTES_MAX);
     mutex_init(&a->lock);
 }
 
 void annotations_deinit(struct annotations *a)
 {
+    arena_deinit(&a->arena);
     mutex_deinit(&a->lock);
 }
 
@@ -21,12 +25,12 @@ static void add(struct annotations *a, struct annotation **list, size_t *count,
                 struct annotation one)
 {
     MUTEX_SCOPE(&a->lock);
-    if (!*list) *list = arena_array(a->arena, struct annotation, ANNOTATIONS_MAX);
+    if (!*list) *list = arena_array(&a->arena, struct annotation, ANNOTATIONS_MAX);
     if (!*list || *count == ANNOTATIONS_MAX) return;
     for (size_t i = 0; i < *count; i++) {
         if (str_eq((*list)[i].text, one.text)) return;
     }
-    one.text = arena_str(a->arena, one.text);
+    one.text = arena_str(&a->arena, one.text);
     if (one.text.ptr) (*list)[(*count)++] = one;
 }
 
@@ -50,6 +54,11 @@ void annotations_info(struct annotations *a, struct promql_pos pos, const char *
     add(a, &a->infos, &a->info_count, (struct annotation){ str_of_z(text), pos });
 }
 
+static int by_text(const void *a, const void *b)
+{
+    return str_cmp(*(const struct str *)a, *(const struct str *)b);
+}
+
 struct str *annotations_render(const struct annotation *list, size_t count, const char *word,
                                struct str query, struct arena *out)
 {
@@ -61,5 +70,7 @@ struct str *annotations_render(const struct annotation *list, size_t count, cons
                                 line, column);
         if (!texts[i].ptr) return NULL;
     }
+    /* Workers add them in any order. */
+    if (texts && count) qsort(texts, count, sizeof *texts, by_text);
     return texts;
 }

@@ -20,12 +20,12 @@ struct annotation {
 
 struct annotations {
     struct mutex lock;
-    struct arena *arena; /* used under the lock only */
+    struct arena arena; /* used under the lock only */
     struct annotation *warnings, *infos;
     size_t warning_count, info_count;
 };
 
-void annotations_init(struct annotations *a, struct arena *arena);
+void annotations_init(struct annotations *a, const struct mem_source *mem);
 void annotations_deinit(struct annotations *a);
 __attribute__((format(printf, 3, 4))) void annotations_warn(struct annotations *a,
                                                             struct promql_pos pos, const char *fmt,
@@ -33,7 +33,7 @@ __attribute__((format(printf, 3, 4))) void annotations_warn(struct annotations *
 __attribute__((format(printf, 3, 4))) void annotations_info(struct annotations *a,
                                                             struct promql_pos pos, const char *fmt,
                                                             ...);
-/* "PromQL warning: ... (LINE:COL)", texts in `out`. NULL without memory. */
+/* "PromQL warning: ... (LINE:COL)", sorted, texts in `out`. NULL without memory. */
 struct str *annotations_render(const struct annotation *list, size_t count, const char *word,
                                struct str query, struct arena *out);
 

@@ -276,12 +276,13 @@ static enum err_code put_result(struct matching *t, uint32_t many, uint32_t one,
     return ERR_OK;
 }
 
-/* One element of the many side at step k. */
+/* One element of the many side at step k. With group_right Prometheus exchanges the sides but not the fills: fill_right
+ * always stands for the one side, fill_left for the many side. */
 static enum err_code match_one(struct matching *t, uint32_t i, size_t k)
 {
     double mine = t->many->series[i].row.value[k], other;
     uint32_t id = t->many_ids[i], one = t->one_at[id];
-    bool fills = t->one_is_left ? t->m->has_fill_left : t->m->has_fill_right;
+    bool fills = t->m->has_fill_right;
     if (!one && !fills) return ERR_OK;
     if (t->m->card == PROMQL_ONE_TO_ONE) {
         if (t->matched[id] == k + 1) {
@@ -293,8 +294,7 @@ static enum err_code match_one(struct matching *t, uint32_t i, size_t k)
     } else if (one) {
         t->matched[id] = (uint32_t)k + 1;
     }
-    other = one ? t->one->series[one - 1].row.value[k]
-                : (t->one_is_left ? t->m->fill_left : t->m->fill_right);
+    other = one ? t->one->series[one - 1].row.value[k] : t->m->fill_right;
     return put_result(t, i, one ? one - 1 : UINT32_MAX, k, t->one_is_left ? other : mine,
                       t->one_is_left ? mine : other);
 }
@@ -302,8 +302,8 @@ static enum err_code match_one(struct matching *t, uint32_t i, size_t k)
 /* Elements of the one side that nobody matched. */
 static enum err_code fill_unmatched(struct matching *t, size_t k)
 {
-    bool fills = t->one_is_left ? t->m->has_fill_right : t->m->has_fill_left;
-    double other = t->one_is_left ? t->m->fill_right : t->m->fill_left;
+    bool fills = t->m->has_fill_left;
+    double other = t->m->fill_left;
     for (uint32_t i = 0; fills && i < t->one->count; i++) {
         double mine = t->one->series[i].row.value[k];
         if (!t->one->series[i].row.has[k] || t->matched[t->one_ids[i]] == k + 1) continue;

@@ -27,8 +27,8 @@ struct promql_engine {
     struct pool *pool;
     struct mutex lock;
     struct cond free_slot;
-    unsigned running;                     /* guarded by lock */
-    uint64_t next_ticket, serving_ticket; /* guarded by lock: first come, first served */
+    unsigned running; /* guarded by lock */
+
     struct engine_stats stats;
 };
 
@@ -267,11 +267,12 @@ static enum err_code check_type(const struct promql_query *q, const struct promq
                     STR_ARG(promql_type_text(x->type)));
 }
 
-static enum err_code parse_and_prepare(const struct promql_query *q, struct arena *a,
-                                       struct promql_regexes *regexes, struct promql_expr **out,
-                                       struct err *err)
+static enum err_code parse_and_prepare(const struct eval *e, struct promql_regexes *regexes,
+                                       struct promql_expr **out, struct err *err)
 {
-    struct promql_parse_options options = { .regexes = regexes };
+    const struct promql_query *q = e->query;
+    struct arena *a = e->arena;
+    struct promql_parse_options options = { .budget = e->options->mem, .regexes = regexes };
     struct promql_prepare_params params = { q->start_ms, q->end_ms, q->step_ms };
     TRY(promql_parse(q->text, a, &options, out, err));
     TRY(check_type(q, *out, err));
@@ -306,7 +307,7 @@ static enum err_code run(struct promql_engine *engine, struct eval *e, struct ar
     struct promql_expr *x;
     struct grid g = grid_of(e->query);
     uint64_t begin = clock_mono_ns(engine->options.clock);
-    enum err_code rc = parse_and_prepare(e->query, e->arena, &regexes, &x, err);
+    enum err_code rc = parse_and_prepare(e, &regexes, &x, err);
     uint64_t prepared = clock_mono_ns(engine->options.clock);
     e->stats->prepare_ns = prepared - begin;
     if (rc == ERR_OK) {
@@ -342,7 +343,7 @@ static enum err_code run_in_slot(struct promql_engine *engine, const struct prom
                         .err = &own_err };
     e->lookback_ms = query->lookback_ms > 0 ? query->lookback_ms : engine->options.lookback_ms;
     mutex_init(&e->err_lock);
-    annotations_init(&e->annotations, &arena);
+    annotations_init(&e->annotations, arena.mem);
     unsigned width = pool_width(engine->pool);
     open_workers(e, width);
     enum err_code rc = run(engine, e, a, out, &own_err);
@@ -368,6 +369,25 @@ static void count_result(struct promql_engine *e, enum err_code rc,
     if (rc == ERR_LIMIT) stat_add(&e->stats.limited, 1);
 }
 
+/* What would make no grid. */
+static enum err_code check_range(const struct promql_engine *e, const struct promql_query *q,
+                                 struct err *err)
+{
+    const int64_t most = EVAL_TS_MAX / 2;
+    if (q->start_ms < -most || q->end_ms > most || q->step_ms < 0 || q->lookback_ms > most) {
+        return err_setf(err, ERR_INVALID, "query failed", "time out of range");
+    }
+    if (q->end_ms < q->start_ms) {
+        return err_setf(err, ERR_INVALID, "query failed",
+                        "end timestamp must not be before start time");
+    }
+    if (q->step_ms == 0) return ERR_OK;
+    if ((uint64_t)((q->end_ms - q->start_ms) / q->step_ms) < e->options.points_max) return ERR_OK;
+    return err_setf(err, ERR_INVALID, "query failed",
+                    "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing "
+                    "the query resolution (?step=XX)");
+}
+
 enum err_code promql_engine_query(struct promql_engine *e, const struct promql_query *query,
                                   struct arena *a, struct promql_result *out,
                                   struct promql_statistics *stats, struct err *err)
@@ -377,10 +397,12 @@ enum err_code promql_engine_query(struct promql_engine *e, const struct promql_q
     if (query->timeout_ms > 0 && query->timeout_ms < timeout_ms) timeout_ms = query->timeout_ms;
     uint64_t begin = clock_mono_ns(e->options.clock);
     uint64_t deadline = begin + (uint64_t)timeout_ms * 1000000u;
-    enum err_code rc = take_slot(e, query->cancel, deadline, err);
+    enum err_code rc = check_range(e, query, err);
+    if (rc == ERR_OK) rc = take_slot(e, query->cancel, deadline, err);
+    bool has_slot = rc == ERR_OK;
     own.queue_ns = clock_mono_ns(e->options.clock) - begin;
     stat_observe_ns(&e->stats.queue, own.queue_ns);
-    if (rc == ERR_OK) {
+    if (has_slot) {
         rc = run_in_slot(e, query, a, out, &own, deadline, err);
         leave_slot(e);
     }

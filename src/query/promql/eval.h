@@ -28,6 +28,8 @@
 
 #define EVAL_WORKERS_MAX 65
 #define MORSEL_SERIES 64
+/* Times of queries and of @ lie within +- this: sums with offsets and ranges (at most 2^63 ns each) never wrap. */
+#define EVAL_TS_MAX ((int64_t)1 << 62)
 
 /* Steps start, start + step, ..., count of them. */
 struct grid {
@@ -179,7 +181,7 @@ struct row_maker {
     double *work;                  /* scratch of window functions */
     size_t work_cap;
     struct arena *arena;
-    struct mem_budget *mem;
+    struct arena labels; /* of the series at hand, for annotations */
 };
 CHECK_RESULT enum err_code row_maker_open(struct row_maker *m, struct eval *e,
                                           const struct stream *s, const struct grid *g,
@@ -219,6 +221,8 @@ bool map_of_function(enum promql_function_id id, struct map *out);
 void map_apply_op(const struct map *m, const struct grid *g, struct row row);
 double apply_op(enum promql_op op, double l, double r);
 bool compare_op(enum promql_op op, double l, double r);
+/* A warning at `pos` unless q is in [0, 1]. */
+void warn_quantile(struct eval *e, struct promql_pos pos, double q);
 /* promql.md 12.1; sorts `values`. */
 double quantile_of(double q, double *values, size_t n);
 /* Kahan-Neumaier step: add x to (*sum, *c). */

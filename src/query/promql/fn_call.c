@@ -169,7 +169,7 @@ static enum err_code fn_sort(struct eval *e, const struct promql_expr *x, const 
 {
     TRY(eval_vector(e, x->call->args[0], g, out));
     if (e->query->step_ms) {
-        annotations_warn(&e->annotations, x->call->args[0]->pos,
+        annotations_warn(&e->annotations, x->pos,
                          "sort is ineffective for range queries since results are always ordered "
                          "by labels");
         return ERR_OK;

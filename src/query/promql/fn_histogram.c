@@ -33,8 +33,9 @@ struct classic {
     bool *drop_name;
     struct bucket *buckets;
     /* what had to be forced to be monotonic */
-    bool is_forced;
+    size_t forced_count;
     double forced_low, forced_high, forced_diff;
+    int64_t forced_first_ms, forced_last_ms;
 };
 
 /* ---- grouping ---- */
@@ -159,9 +160,10 @@ static bool almost_equal(double a, double b, double epsilon)
 }
 
 /* Counts must not fall with the bound: float noise is smoothed silently, the rest is reported. */
-static void make_monotonic(struct classic *c, size_t n)
+static void make_monotonic(struct classic *c, size_t n, int64_t ts_ms)
 {
     double previous = c->buckets[0].count;
+    bool is_forced = false;
     for (size_t i = 1; i < n; i++) {
         double now = c->buckets[i].count;
         if (now == previous) continue;
@@ -169,11 +171,12 @@ static void make_monotonic(struct classic *c, size_t n)
             c->buckets[i].count = previous;
         } else if (now < previous) {
             double diff = previous - now;
-            if (!c->is_forced) {
+            if (c->forced_count == 0 && !is_forced) {
                 c->forced_low = c->forced_high = c->buckets[i].bound;
-                c->forced_diff = diff;
+                c->forced_first_ms = ts_ms;
+                c->forced_last_ms = ts_ms;
             }
-            c->is_forced = true;
+            is_forced = true;
             if (c->buckets[i].bound < c->forced_low) c->forced_low = c->buckets[i].bound;
             if (c->buckets[i].bound > c->forced_high) c->forced_high = c->buckets[i].bound;
             if (diff > c->forced_diff) c->forced_diff = diff;
@@ -182,9 +185,13 @@ static void make_monotonic(struct classic *c, size_t n)
             previous = now;
         }
     }
+    if (!is_forced) return;
+    c->forced_count++;
+    if (ts_ms < c->forced_first_ms) c->forced_first_ms = ts_ms;
+    if (ts_ms > c->forced_last_ms) c->forced_last_ms = ts_ms;
 }
 
-static double bucket_quantile(struct classic *c, double q, size_t n)
+static double bucket_quantile(struct classic *c, double q, size_t n, int64_t ts_ms)
 {
     struct bucket *b = c->buckets;
     size_t at = 0;
@@ -192,7 +199,7 @@ static double bucket_quantile(struct classic *c, double q, size_t n)
     if (q < 0) return -INFINITY;
     if (q > 1) return INFINITY;
     if (n == 0 || !isinf(b[n - 1].bound) || b[n - 1].bound < 0) return NAN;
-    make_monotonic(c, n);
+    make_monotonic(c, n, ts_ms);
     if (n < 2 || b[n - 1].count == 0 || isnan(b[n - 1].count)) return NAN;
     double rank = q * b[n - 1].count;
     while (at < n - 1 && b[at].count < rank)
@@ -254,14 +261,28 @@ static enum err_code open_classic(struct classic *c, struct eval *e, const struc
     return group_buckets(c);
 }
 
+/* Whole seconds: "2006-01-02T15:04:05Z". */
+static void second_text(int64_t ts_ms, char *out)
+{
+    int64_t second = ts_ms >= 0 ? ts_ms / 1000 : -((999 - ts_ms) / 1000);
+    out[time_format_rfc3339(second * 1000, out)] = '\0';
+}
+
 static void report_forced(const struct classic *c)
 {
-    if (!c->is_forced) return;
+    char low[FLOAT_TEXT_SIZE], high[FLOAT_TEXT_SIZE];
+    char first[TIME_TEXT_SIZE + 1], last[TIME_TEXT_SIZE + 1];
+    if (c->forced_count == 0) return;
+    int low_len = (int)float_format(c->forced_low, FLOAT_GO_G, low);
+    int high_len = (int)float_format(c->forced_high, FLOAT_GO_G, high);
+    second_text(c->forced_first_ms, first);
+    second_text(c->forced_last_ms, last);
     annotations_info(&c->e->annotations, c->arg->pos,
                      "input to histogram_quantile needed to be fixed for monotonicity (see "
                      "https://prometheus.io/docs/prometheus/latest/querying/functions/"
-                     "#histogram_quantile), from buckets %g to %g, with a max diff of %.2g",
-                     c->forced_low, c->forced_high, c->forced_diff);
+                     "#histogram_quantile), from buckets %.*s to %.*s, with a max diff of %.2g, "
+                     "over %zu samples from %s to %s",
+                     low_len, low, high_len, high, c->forced_diff, c->forced_count, first, last);
 }
 
 static enum err_code group_output(struct classic *c, size_t group, struct eval_series *s)
@@ -271,26 +292,18 @@ static enum err_code group_output(struct classic *c, size_t group, struct eval_s
     return eval_row(c->e, c->e->arena, c->g->count, &s->row);
 }
 
-static void warn_quantile(struct classic *c, const struct promql_expr *at, double q)
-{
-    char text[FLOAT_TEXT_SIZE];
-    if (q >= 0 && q <= 1) return;
-    size_t len = float_format(q, FLOAT_GO_G, text);
-    annotations_warn(&c->e->annotations, at->pos,
-                     "quantile value should be between 0 and 1, got %.*s", (int)len, text);
-}
-
-static enum err_code quantile_rows(struct classic *c, const struct promql_expr *at, double *q,
+static enum err_code quantile_rows(struct classic *c, const struct promql_expr *at, const double *q,
                                    struct eval_series *out)
 {
+    for (size_t k = 0; k < c->g->count; k++)
+        warn_quantile(c->e, at->pos, q[k]);
     for (size_t group = 0; group < c->group_count; group++) {
         TRY(group_output(c, group, &out[group]));
         for (size_t k = 0; k < c->g->count; k++) {
             size_t n = gather(c, group, k);
             if (n == 0) continue;
-            warn_quantile(c, at, q[k]);
             out[group].row.has[k] = 1;
-            out[group].row.value[k] = bucket_quantile(c, q[k], n);
+            out[group].row.value[k] = bucket_quantile(c, q[k], n, grid_ts(c->g, k));
         }
     }
     return ERR_OK;

@@ -165,7 +165,7 @@ enum err_code fn_sort_by_label(struct eval *e, const struct promql_expr *x, cons
     bool is_down = x->call->fn->id == PROMQL_FN_SORT_BY_LABEL_DESC;
     TRY(eval_vector(e, x->call->args[0], g, out));
     if (e->query->step_ms) {
-        annotations_warn(&e->annotations, x->call->args[0]->pos,
+        annotations_warn(&e->annotations, x->pos,
                          "sort is ineffective for range queries since results are always ordered "
                          "by labels");
         return ERR_OK;

@@ -210,6 +210,15 @@ static int compare_doubles(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+void warn_quantile(struct eval *e, struct promql_pos pos, double q)
+{
+    char text[FLOAT_TEXT_SIZE];
+    if (q >= 0 && q <= 1) return;
+    size_t len = float_format(q, FLOAT_GO_G, text);
+    annotations_warn(&e->annotations, pos, "quantile value should be between 0 and 1, got %.*s",
+                     (int)len, text);
+}
+
 double quantile_of(double q, double *values, size_t n)
 {
     if (n == 0 || isnan(q)) return NAN;

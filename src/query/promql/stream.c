@@ -9,13 +9,20 @@
 
 /* ---- opening ---- */
 
+/* Far enough from the ends of int64 for any offset and range. */
+static int64_t bounded_ts(int64_t ts_ms)
+{
+    const int64_t most = EVAL_TS_MAX;
+    return ts_ms > most ? most : ts_ms < -most ? -most : ts_ms;
+}
+
 static enum err_code select_series(struct eval *e, const struct promql_selector *s,
                                    const struct grid *g, int64_t range_ms, struct stream *out)
 {
     int64_t last = grid_ts(g, g->count - 1), first = g->start_ms;
-    if (s->shift.at != PROMQL_AT_NONE) first = last = s->shift.at_ms;
+    if (s->shift.at != PROMQL_AT_NONE) first = last = bounded_ts(s->shift.at_ms);
     out->has_at = s->shift.at != PROMQL_AT_NONE;
-    out->at_ms = s->shift.at_ms;
+    out->at_ms = first;
     out->offset_ms = s->shift.offset_ms;
     /* Left-open windows: the sample at exactly `start` is outside. */
     struct source_request request = {
@@ -46,7 +53,7 @@ static struct grid subquery_grid(const struct eval *e, const struct promql_subqu
 {
     int64_t step = q->step_ms ? q->step_ms : e->options->subquery_step_ms;
     int64_t first_ref = g->start_ms, last_ref = grid_ts(g, g->count - 1);
-    if (q->shift.at != PROMQL_AT_NONE) first_ref = last_ref = q->shift.at_ms;
+    if (q->shift.at != PROMQL_AT_NONE) first_ref = last_ref = bounded_ts(q->shift.at_ms);
     int64_t begin = first_ref - q->shift.offset_ms - q->range_ms;
     int64_t end = last_ref - q->shift.offset_ms;
     int64_t first = step * (begin / step);
@@ -61,7 +68,7 @@ static enum err_code open_subquery(struct eval *e, const struct promql_expr *x,
 {
     const struct promql_subquery *q = x->subquery;
     out->has_at = q->shift.at != PROMQL_AT_NONE;
-    out->at_ms = q->shift.at_ms;
+    out->at_ms = bounded_ts(q->shift.at_ms);
     out->offset_ms = q->shift.offset_ms;
     out->inner = subquery_grid(e, q, g);
     if (out->inner.count == 0) return ERR_OK;
@@ -88,6 +95,26 @@ static enum err_code open_range(struct eval *e, const struct promql_expr *x, con
     return select_series(e, x->matrix->selector->selector, g, call->range_ms, out);
 }
 
+static bool is_counter_name(struct str name)
+{
+    return str_ends_with(name, STR("_total")) || str_ends_with(name, STR("_sum")) ||
+           str_ends_with(name, STR("_count")) || str_ends_with(name, STR("_bucket"));
+}
+
+/* Does the selector's name say that all its series are counters? */
+static bool selects_counters(const struct promql_expr *range)
+{
+    if (range->kind != PROMQL_MATRIX_SELECTOR) return false;
+    const struct matchers *list = &range->matrix->selector->selector->matchers;
+    for (size_t i = 0; i < list->len; i++) {
+        const struct matcher *m = &list->ptr[i];
+        if (m->type == MATCH_EQ && str_eq(m->name, LABEL_METRIC_NAME)) {
+            return is_counter_name(m->value);
+        }
+    }
+    return false;
+}
+
 /* rate(x[5m]) and its kin. */
 static enum err_code open_window(struct eval *e, const struct promql_expr *x, const struct grid *g,
                                  struct stream *out)
@@ -98,6 +125,8 @@ static enum err_code open_window(struct eval *e, const struct promql_expr *x, co
     if (!call) return eval_fail_nomem(e);
     call->fn = window_function(fn->id);
     call->is_counter = fn->id == PROMQL_FN_RATE || fn->id == PROMQL_FN_INCREASE;
+    call->checks_quantile = fn->id == PROMQL_FN_QUANTILE_OVER_TIME;
+    call->pos = x->call->args[0]->pos;
     for (size_t i = 0; i < x->call->arg_count; i++) {
         const struct promql_expr *a = x->call->args[i];
         if (a->type == PROMQL_MATRIX) {
@@ -113,6 +142,7 @@ static enum err_code open_window(struct eval *e, const struct promql_expr *x, co
         }
     }
     out->drop_name = !fn->keeps_name;
+    call->checks_name = call->is_counter && !selects_counters(arg);
     return open_range(e, arg, g, call, out);
 }
 
@@ -279,6 +309,7 @@ enum err_code row_maker_open(struct row_maker *m, struct eval *e, const struct s
 {
     struct err err = { 0 };
     *m = (struct row_maker){ .e = e, .s = s, .g = g, .arena = a };
+    arena_init(&m->labels, a->mem, a->cap_bytes);
     TRY(eval_row(e, a, g->count, &m->row));
     if (s->set) {
         enum err_code rc = s->set->ops->reader_create(s->set, e->options->mem, &m->reader, &err);
@@ -295,6 +326,7 @@ void row_maker_close(struct row_maker *m)
 {
     if (m->reader) m->reader->ops->reader_destroy(m->reader);
     m->reader = NULL;
+    if (m->labels.mem) arena_deinit(&m->labels);
 }
 
 /* Newest sample in (ref - lookback, ref] at each step; a stale marker hides what is older. */
@@ -342,6 +374,28 @@ static void points_of_subquery(struct row_maker *m, size_t i)
         m->columns.value[n++] = row->value[k];
     }
     m->columns.count = n;
+}
+
+/* What a window function has to say about a series that has points. */
+static enum err_code annotate(struct row_maker *m, size_t i)
+{
+    const struct window_call *call = m->s->call;
+    struct annotations *annotations = &m->e->annotations;
+    struct labels labels;
+    bool drop_name;
+    for (size_t k = 0; call->checks_quantile && k < m->g->count; k++) {
+        if (m->row.has[k]) warn_quantile(m->e, call->pos, call->a[k]);
+    }
+    if (!call->checks_name) return ERR_OK;
+    arena_reset(&m->labels);
+    TRY(stream_labels(m->e, m->s, i, &m->labels, &labels, &drop_name));
+    struct str name = labels_get(labels, LABEL_METRIC_NAME);
+    if (name.len == 0 || is_counter_name(name)) return ERR_OK;
+    annotations_info(annotations, call->pos,
+                     "metric might not be a counter, name does not end in "
+                     "_total/_sum/_count/_bucket: \"" STR_FMT "\"",
+                     STR_ARG(name));
+    return ERR_OK;
 }
 
 static enum err_code window_row_of(struct row_maker *m, struct sample_columns *c, bool *out_any)
@@ -400,6 +454,7 @@ enum err_code row_maker_next(struct row_maker *m, size_t i, bool *out_any)
             c = m->columns;
         }
         TRY(window_row_of(m, &c, out_any));
+        if (*out_any) TRY(annotate(m, i));
     }
     if (!*out_any) return ERR_OK;
     for (size_t k = 0; k < s->map_count; k++)

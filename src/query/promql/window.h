@@ -29,7 +29,10 @@ typedef bool (*window_fn)(const struct window *w, double *out);
 
 struct window_call {
     window_fn fn;
-    bool is_counter; /* needs resets */
+    bool is_counter;       /* needs resets */
+    bool checks_name;      /* a counter by its name? promql.md 12.5, 4 */
+    bool checks_quantile;  /* warn where `a` is outside [0, 1] */
+    struct promql_pos pos; /* of the argument that annotations point to */
     int64_t range_ms;
     const double *a, *b; /* scalar rows or NULL */
 };
