@@ -112,7 +112,8 @@ struct wal {
     /* changed by the writer under the lock (recovery at close: by the closing thread) */
     struct wal_file file;
     uint64_t next_number;
-    uint32_t attempts; /* makes names of unfinished segments unique */
+    uint32_t attempts;        /* makes names of unfinished segments unique */
+    uint32_t failed_attempts; /* to resume, since the failure */
 
     /* one maintenance thread at a time */
     struct journal_checkpoint checkpoint;

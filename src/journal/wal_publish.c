@@ -186,6 +186,7 @@ static void resume_locked(struct wal *w, const struct wal_file *file, uint64_t b
     atomic_fetch_add_explicit(&w->epoch, 1, memory_order_release); /* pairs with wal_epoch */
     w->state = WAL_RUNNING;
     w->failure = (struct err){ 0 };
+    w->failed_attempts = 0;
     stat_set(&w->stats.poisoned, 0);
     stat_add(&w->stats.recoveries, 1);
     cond_broadcast(&w->progress);
@@ -220,7 +221,10 @@ enum err_code wal_recover_locked(struct wal *w)
                  LOG_U64("relogged_bytes", end - base));
     } else {
         stat_add(&w->stats.write_failures, 1);
-        log_warn(&w->log, "WAL cannot resume yet", LOG_U64("segment", number), LOG_ERR(&err));
+        const uint32_t n = ++w->failed_attempts;
+        if ((n & (n - 1)) == 0) { /* a full disk may stay full for days */
+            log_warn(&w->log, "WAL cannot resume yet", LOG_U64("attempts", n), LOG_ERR(&err));
+        }
     }
 
     mutex_lock(&w->lock);

@@ -15,6 +15,7 @@
 struct replay {
     struct wal *w;
     const struct journal_replay *to;
+    struct wal_scan scan; /* of the file being read */
     uint8_t *buffer;
     size_t buffer_bytes;
     uint64_t position;
@@ -30,7 +31,14 @@ struct replay {
     bool can_cut_tail;
 };
 
-/* How one file ended. */
+/* One file to read. */
+struct source {
+    char path[FILE_PATH_SIZE];
+    uint64_t number;
+    uint64_t limit; /* where its records end, 0 = not known */
+};
+
+/* How it ended. */
 struct outcome {
     uint64_t end;     /* valid bytes */
     uint64_t rest;    /* bytes behind them that are not zeros of preallocation */
@@ -49,10 +57,10 @@ static enum err_code release(struct replay *r, double done, struct err *err)
     return r->to->release ? r->to->release(r->to->arg, done, err) : ERR_OK;
 }
 
-static double share_done(const struct replay *r, const struct wal_scan *s)
+static double share_done(const struct replay *r)
 {
     if (r->bytes_total == 0) return 0;
-    double done = (double)(r->bytes_done + s->offset) / (double)r->bytes_total;
+    double done = (double)(r->bytes_done + r->scan.offset) / (double)r->bytes_total;
     return done < 0.999 ? done : 0.999; /* 1 is said once, at the end */
 }
 
@@ -89,16 +97,16 @@ static enum err_code take_data(struct replay *r, struct journal_record *rec, str
 }
 
 /* All records of one file. The outcome says how it ended; an error is the callback's. */
-static enum err_code replay_records(struct replay *r, struct wal_scan *s, struct outcome *o,
-                                    struct err *err)
+static enum err_code replay_records(struct replay *r, struct outcome *o, struct err *err)
 {
+    struct wal_scan *s = &r->scan;
     bool is_first = true;
     for (;;) {
         struct journal_record rec;
         const uint64_t offset = s->offset;
         enum wal_parse parsed = wal_scan_next(s, &rec);
         if (parsed == WAL_PARSE_MORE) {
-            TRY(release(r, share_done(r, s), err));
+            TRY(release(r, share_done(r), err));
             wal_scan_fill(s);
             continue;
         }
@@ -120,25 +128,26 @@ static enum err_code replay_records(struct replay *r, struct wal_scan *s, struct
     o->end = s->offset;
     o->is_readable = !is_first && s->read_err.code == ERR_OK;
     if (s->read_err.code != ERR_OK) o->why = s->read_err;
-    return release(r, share_done(r, s), err);
+    return release(r, share_done(r), err);
 }
 
-/* Replay one file up to `limit` (0 = as far as it is good). ERR_OK also when it is damaged. */
-static enum err_code replay_file(struct replay *r, const char *path, uint64_t number,
-                                 uint64_t limit, struct outcome *o, struct err *err)
+/* ERR_OK also when the file is damaged. */
+static enum err_code replay_file(struct replay *r, const struct source *src, struct outcome *o,
+                                 struct err *err)
 {
-    struct wal_scan s;
+    struct wal_scan *s = &r->scan;
     *o = (struct outcome){ 0 };
-    TRY(wal_scan_open(&s, r->w->files, path, r->buffer, r->buffer_bytes, err));
-    if (limit != 0 && limit < s.limit) s.limit = limit;
+    TRY(wal_scan_open(s, src->path, err));
+    if (src->limit != 0 && src->limit < s->limit) s->limit = src->limit;
     enum err_code code = ERR_OK;
-    if (wal_scan_header(&s, number, &o->why)) {
-        code = replay_records(r, &s, o, err);
-        if (o->is_readable && limit == 0) o->rest = wal_scan_rest(&s);
+    if (wal_scan_header(s, src->number, &o->why)) {
+        code = replay_records(r, o, err);
+        if (o->is_readable && src->limit == 0) o->rest = wal_scan_rest(s);
     }
     stat_add(&r->w->stats.replayed_bytes, o->end);
-    r->bytes_done += s.size;
-    wal_scan_close(&s);
+    r->bytes_done += s->size;
+    wal_scan_close(s);
+    s->offset = 0;
     return code;
 }
 
@@ -169,29 +178,28 @@ static enum err_code checkpoint_path(const struct wal *w, uint64_t file, char *o
 
 static enum err_code replay_checkpoint(struct replay *r, struct err *err)
 {
-    char path[FILE_PATH_SIZE];
-    r->is_checkpoint = true;
+    struct source src = { 0 };
     struct outcome o = { 0 };
-    uint64_t file = 0;
-    for (;; file++) {
+    r->is_checkpoint = true;
+    for (;; src.number++) {
         struct wal_epoch next;
-        TRY(checkpoint_path(r->w, file + 1, path, err));
-        const bool has_next = wal_scan_start(r->w->files, path, file + 1, &next);
-        TRY(checkpoint_path(r->w, file, path, err));
+        TRY(checkpoint_path(r->w, src.number + 1, src.path, err));
+        const bool has_next = wal_scan_start(r->w->files, src.path, src.number + 1, &next);
+        src.limit = has_next ? next.previous_bytes : 0;
+        TRY(checkpoint_path(r->w, src.number, src.path, err));
         struct err open_err = { 0 };
-        enum err_code code =
-            replay_file(r, path, file, has_next ? next.previous_bytes : 0, &o, &open_err);
+        enum err_code code = replay_file(r, &src, &o, &open_err);
         if (code == ERR_NOTFOUND) break;
         if (code != ERR_OK) {
             if (err) *err = open_err;
             return code;
         }
-        if (!o.is_readable || (has_next && o.end != next.previous_bytes)) {
-            report_damage(r, "checkpoint", file, &o, has_next ? next.previous_bytes : 0);
+        if (!o.is_readable || (has_next && o.end != src.limit)) {
+            report_damage(r, "checkpoint", src.number, &o, src.limit);
             r->has_trailer = true; /* reported */
         }
     }
-    if (!r->has_trailer || file == 0) report_damage(r, "checkpoint", file, &o, 0);
+    if (!r->has_trailer || src.number == 0) report_damage(r, "checkpoint", src.number, &o, 0);
     r->is_checkpoint = false;
     r->is_base_lost = r->is_after_damage = false;
     return ERR_OK;
@@ -228,28 +236,32 @@ static void note_tail(struct replay *r, uint64_t number, const struct outcome *o
              LOG_U64("offset", o->end), LOG_U64("bytes", o->rest));
 }
 
+static enum err_code segment_path(const struct wal *w, uint64_t number, char *out, struct err *err)
+{
+    char name[WAL_NAME_SIZE];
+    wal_name(name, "", number, "");
+    return wal_path(w, name, out, err);
+}
+
 static enum err_code replay_segment(struct replay *r, size_t i, struct err *err)
 {
     struct wal *w = r->w;
     const uint64_t number = w->found.numbers[i];
     const bool is_last = i + 1 == w->found.count;
-    char name[WAL_NAME_SIZE];
-    char path[FILE_PATH_SIZE];
+    struct source src = { .number = number };
     struct wal_epoch next = { 0 };
     bool has_next = false;
     if (!is_last && w->found.numbers[i + 1] == number + 1) {
-        wal_name(name, "", number + 1, "");
-        TRY(wal_path(w, name, path, err));
-        has_next = wal_scan_start(w->files, path, number + 1, &next);
+        TRY(segment_path(w, number + 1, src.path, err));
+        has_next = wal_scan_start(w->files, src.path, number + 1, &next);
     }
-    wal_name(name, "", number, "");
-    TRY(wal_path(w, name, path, err));
+    src.limit = has_next ? next.previous_bytes : 0;
+    TRY(segment_path(w, number, src.path, err));
     struct outcome o;
-    TRY(replay_file(r, path, number, next.previous_bytes, &o, err));
-    const bool is_damaged =
-        is_last ? !o.is_readable : is_older_damaged(&o, has_next, next.previous_bytes);
+    TRY(replay_file(r, &src, &o, err));
+    const bool is_damaged = is_last ? !o.is_readable : is_older_damaged(&o, has_next, src.limit);
     r->is_base_lost = false;
-    if (is_damaged) report_damage(r, "segment", number, &o, next.previous_bytes);
+    if (is_damaged) report_damage(r, "segment", number, &o, src.limit);
     if (is_last) note_tail(r, number, &o);
     add_row(r, number, &o, is_damaged);
     return ERR_OK;
@@ -292,7 +304,6 @@ static enum err_code add_size(struct replay *r, const char *path, struct err *er
 static enum err_code sum_bytes(struct replay *r, struct err *err)
 {
     struct wal *w = r->w;
-    char name[WAL_NAME_SIZE];
     char path[FILE_PATH_SIZE];
     for (uint64_t file = 0; w->has_checkpoint; file++) {
         struct err stat_err = { 0 };
@@ -303,8 +314,7 @@ static enum err_code sum_bytes(struct replay *r, struct err *err)
         TRY(code);
     }
     for (size_t i = 0; i < w->found.count; i++) {
-        wal_name(name, "", w->found.numbers[i], "");
-        TRY(wal_path(w, name, path, err));
+        TRY(segment_path(w, w->found.numbers[i], path, err));
         TRY(add_size(r, path, err));
     }
     return ERR_OK;
@@ -315,11 +325,9 @@ static enum err_code cut_tail(const struct replay *r, struct err *err)
 {
     const struct wal *w = r->w;
     if (w->found.count == 0 || !r->can_cut_tail) return ERR_OK;
-    char name[WAL_NAME_SIZE];
     char path[FILE_PATH_SIZE];
     struct file *f = NULL;
-    wal_name(name, "", w->found.numbers[w->found.count - 1], "");
-    TRY(wal_path(w, name, path, err));
+    TRY(segment_path(w, w->found.numbers[w->found.count - 1], path, err));
     TRY(w->files->open(w->files->ctx, path, FILE_WRITE, &f, err));
     enum err_code code = w->files->truncate(w->files->ctx, f, r->tail_bytes, err);
     if (code == ERR_OK) code = w->files->fdatasync(w->files->ctx, f, err);
@@ -364,6 +372,7 @@ enum err_code wal_replay(struct journal *j, const struct journal_replay *to, str
     if (r.buffer_bytes < REPLAY_BUFFER_MIN) r.buffer_bytes = REPLAY_BUFFER_MIN;
     r.buffer = mem_alloc(w->mem, MEM_INGEST, r.buffer_bytes);
     if (!r.buffer) return err_set(err, ERR_NOMEM, "no memory to replay the journal");
+    wal_scan_init(&r.scan, w->files, r.buffer, r.buffer_bytes);
     enum err_code code = replay_all(&r, err);
     mem_free(w->mem, MEM_INGEST, r.buffer, r.buffer_bytes);
     if (code == ERR_OK) code = cut_tail(&r, err);
@@ -374,7 +383,6 @@ enum err_code wal_replay(struct journal *j, const struct journal_replay *to, str
 
 bool wal_find_identity(struct wal *w, struct journal_identity *out)
 {
-    char name[WAL_NAME_SIZE];
     char path[FILE_PATH_SIZE];
     struct err ignored = { 0 };
     struct wal_epoch epoch;
@@ -384,8 +392,7 @@ bool wal_find_identity(struct wal *w, struct journal_identity *out)
         return true;
     }
     for (size_t i = 0; i < w->found.count; i++) {
-        wal_name(name, "", w->found.numbers[i], "");
-        if (wal_path(w, name, path, &ignored) != ERR_OK) return false;
+        if (segment_path(w, w->found.numbers[i], path, &ignored) != ERR_OK) return false;
         if (wal_scan_start(w->files, path, w->found.numbers[i], &epoch)) {
             *out = epoch.identity;
             return true;

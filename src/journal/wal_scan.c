@@ -5,18 +5,23 @@
 
 #include "base/assert.h"
 
-enum err_code wal_scan_open(struct wal_scan *s, const struct file_layer *files, const char *path,
-                            uint8_t *buffer, size_t cap, struct err *err)
+void wal_scan_init(struct wal_scan *s, const struct file_layer *files, uint8_t *buffer, size_t cap)
 {
     *s = (struct wal_scan){ .files = files, .buffer = buffer, .cap = cap };
-    TRY(files->open(files->ctx, path, FILE_READ, &s->f, err));
-    enum err_code code = files->size(files->ctx, s->f, &s->size, err);
+}
+
+enum err_code wal_scan_open(struct wal_scan *s, const char *path, struct err *err)
+{
+    ASSERT(s->f == NULL);
+    wal_scan_init(s, s->files, s->buffer, s->cap);
+    TRY(s->files->open(s->files->ctx, path, FILE_READ, &s->f, err));
+    enum err_code code = s->files->size(s->files->ctx, s->f, &s->size, err);
     if (code != ERR_OK) {
         wal_scan_close(s);
         return code;
     }
     s->limit = s->size;
-    if (cap < s->size) ASSERT(cap >= journal_record_bytes(JOURNAL_RECORD_MAX));
+    if (s->cap < s->size) ASSERT(s->cap >= journal_record_bytes(JOURNAL_RECORD_MAX));
     wal_scan_fill(s);
     return ERR_OK;
 }

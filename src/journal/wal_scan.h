@@ -2,7 +2,7 @@
  *
  * wal_scan - reads one segment file record by record through a buffer of a few MiB.
  *
- *     wal_scan_open(&s, path, number) ... while (wal_scan_next(&s, &rec) == ...)
+ *     wal_scan_init, wal_scan_open, wal_scan_header, wal_scan_next ..., wal_scan_close
  * A payload points into the buffer; it is valid until wal_scan_fill is called.
  * Threads   One owner.
  * Failure   A read error ends the scan as damage would (WAL_PARSE_BAD) and stays in s->read_err:
@@ -26,11 +26,12 @@ struct wal_scan {
     struct err read_err;
 };
 
-/* Open `path` and read its first bytes into buffer[cap], which holds the largest record or the whole
- * file. ERR_NOTFOUND and what open returns; the scan starts at the header, limit = size. */
-CHECK_RESULT enum err_code wal_scan_open(struct wal_scan *s, const struct file_layer *files,
-                                         const char *path, uint8_t *buffer, size_t cap,
-                                         struct err *err);
+/* `buffer` of `cap` bytes is borrowed by all scans until the next init. It must hold the largest
+ * record, or the whole of each file that is scanned. */
+void wal_scan_init(struct wal_scan *s, const struct file_layer *files, uint8_t *buffer, size_t cap);
+/* Open `path` and read its first bytes; the scan starts at the header, limit = size. What open
+ * returns. */
+CHECK_RESULT enum err_code wal_scan_open(struct wal_scan *s, const char *path, struct err *err);
 /* Check and pass the header. False when it is not the header of segment `number`. */
 CHECK_RESULT bool wal_scan_header(struct wal_scan *s, uint64_t number, struct err *err);
 /* The next record; WAL_PARSE_MORE: call wal_scan_fill, then again. At END and BAD s->offset is

@@ -144,7 +144,7 @@ void rig_kill(struct rig *r)
     use_disk(r, after);
 }
 
-enum err_code rig_append_as(struct rig *r, uint8_t type, uint32_t epoch, uint64_t id, size_t len,
+enum err_code rig_append_in(struct rig *r, uint32_t epoch, uint64_t id, size_t len,
                             uint64_t *out_position)
 {
     uint8_t *payload = mem_alloc(r->own, MEM_SYSTEM, len);
@@ -154,7 +154,7 @@ enum err_code rig_append_as(struct rig *r, uint8_t type, uint32_t epoch, uint64_
     struct err err = { 0 };
     enum err_code code = journal_credit(r->journal, bytes, 20000000000u, &err);
     if (code == ERR_OK) {
-        const struct journal_record rec = { .type = type, .payload = { payload, len } };
+        const struct journal_record rec = { .type = JOURNAL_SAMPLES, .payload = { payload, len } };
         code = journal_append(r->journal, epoch, &rec, out_position, &err);
         if (code != ERR_OK) journal_credit_return(r->journal, bytes);
     }
@@ -164,7 +164,7 @@ enum err_code rig_append_as(struct rig *r, uint8_t type, uint32_t epoch, uint64_
 
 enum err_code rig_append(struct rig *r, uint64_t id, size_t len, uint64_t *out_position)
 {
-    return rig_append_as(r, JOURNAL_SAMPLES, 0, id, len, out_position);
+    return rig_append_in(r, 0, id, len, out_position);
 }
 
 struct rig_waiter {

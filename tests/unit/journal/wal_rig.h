@@ -55,9 +55,10 @@ void rig_power_cycle(struct rig *r, uint64_t seed);
 /* Close, then throw away what close did: as if the process had been killed before it. */
 void rig_kill(struct rig *r);
 
-/* Credit and append of record `id` with `len` (>= 8) payload bytes, type 2, for any epoch. */
+/* Credit and append of record `id` with `len` (>= 8) payload bytes, type 2, for any epoch / for
+ * `epoch` only. */
 enum err_code rig_append(struct rig *r, uint64_t id, size_t len, uint64_t *out_position);
-enum err_code rig_append_as(struct rig *r, uint8_t type, uint32_t epoch, uint64_t id, size_t len,
+enum err_code rig_append_in(struct rig *r, uint32_t epoch, uint64_t id, size_t len,
                             uint64_t *out_position);
 /* Notify and wait for the answer. */
 enum err_code rig_wait(struct rig *r, uint64_t position);

@@ -254,9 +254,9 @@ START_TEST(first_append_of_a_life_begins_an_epoch)
 {
     uint32_t old = journal_epoch(rig.journal);
     uint64_t position;
-    ck_assert_int_eq(rig_append_as(&rig, 2, old, 1, 8, &position), ERR_CONFLICT);
+    ck_assert_int_eq(rig_append_in(&rig, old, 1, 8, &position), ERR_CONFLICT);
     ck_assert_uint_eq(journal_epoch(rig.journal), old + 1);
-    ck_assert_int_eq(rig_append_as(&rig, 2, old + 1, 1, 8, &position), ERR_OK);
+    ck_assert_int_eq(rig_append_in(&rig, old + 1, 1, 8, &position), ERR_OK);
     ck_assert_uint_eq(stat_get(&rig_stats(&rig)->epoch_conflicts), 1);
     reopen();
     ck_assert(rig_has_exactly(&rig, 1, 1));
@@ -270,11 +270,11 @@ START_TEST(every_segment_begins_an_epoch_and_old_payloads_are_refused)
     unsigned conflicts = 0;
     for (uint64_t id = 1; id < 100; id++) {
         uint32_t epoch = journal_epoch(rig.journal);
-        enum err_code code = rig_append_as(&rig, 2, epoch, id, 500, &position);
+        enum err_code code = rig_append_in(&rig, epoch, id, 500, &position);
         if (code == ERR_CONFLICT) {
             conflicts++;
             ck_assert_uint_eq(journal_epoch(rig.journal), epoch + 1);
-            code = rig_append_as(&rig, 2, epoch + 1, id, 500, &position);
+            code = rig_append_in(&rig, epoch + 1, id, 500, &position);
         }
         ck_assert_int_eq(code, ERR_OK);
     }

@@ -34,7 +34,7 @@ static enum err_code append_one(struct appender *a, uint64_t id, size_t len, uin
 {
     enum err_code code;
     do {
-        code = rig_append_as(&rig, JOURNAL_SAMPLES, journal_epoch(rig.journal), id, len, out);
+        code = rig_append_in(&rig, journal_epoch(rig.journal), id, len, out);
         a->conflicts += code == ERR_CONFLICT;
     } while (code == ERR_CONFLICT);
     ck_assert(code == ERR_OK || code == ERR_IO);
