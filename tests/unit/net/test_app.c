@@ -149,6 +149,38 @@ static void answer_whoami(struct test_app *app, struct http_exchange *ex)
     http_exchange_answer_text(ex, 200, http_exchange_request(ex)->tls_identity);
 }
 
+static void answer_headers(struct test_app *app, struct http_exchange *ex)
+{
+    (void)app;
+    const struct http_request *req = http_exchange_request(ex);
+    struct str text =
+        arena_printf(http_exchange_arena(ex), STR_FMT "\n", STR_ARG(req->method_text));
+    for (uint32_t i = 0; i < req->header_count; i++) {
+        const struct http_header *h = &req->headers[i];
+        text = arena_printf(http_exchange_arena(ex), STR_FMT STR_FMT ": " STR_FMT "\n",
+                            STR_ARG(text), STR_ARG(h->name), STR_ARG(h->value));
+    }
+    http_exchange_answer_text(ex, 200, text);
+}
+
+static void answer_redirect(struct test_app *app, struct http_exchange *ex)
+{
+    (void)app;
+    static const struct http_header LOCATION = HTTP_HEADER("Location", "/hello");
+    http_exchange_answer(
+        ex, &(struct http_answer){ .status = 302, .headers = &LOCATION, .header_count = 1 });
+}
+
+static void answer_bad_gzip(struct test_app *app, struct http_exchange *ex)
+{
+    (void)app;
+    static const struct http_header CODING = HTTP_HEADER("Content-Encoding", "gzip");
+    http_exchange_answer(ex, &(struct http_answer){ .status = 200,
+                                                    .headers = &CODING,
+                                                    .header_count = 1,
+                                                    .body = bytes_of_str(STR("no gzip")) });
+}
+
 static void answer_big(struct test_app *app, struct http_exchange *ex)
 {
     const struct http_request *req = http_exchange_request(ex);
@@ -236,6 +268,9 @@ static const struct {
     { STR_INIT("/echo"), answer_echo },
     { STR_INIT("/small-limit"), answer_echo },
     { STR_INIT("/whoami"), answer_whoami },
+    { STR_INIT("/headers"), answer_headers },
+    { STR_INIT("/redirect"), answer_redirect },
+    { STR_INIT("/bad-gzip"), answer_bad_gzip },
     { STR_INIT("/big"), answer_big },
     { STR_INIT("/big-static"), answer_big },
     { STR_INIT("/big-taken"), answer_big },

@@ -5,6 +5,9 @@
  *   /hello          "hello\n"
  *   /echo           the body, with its content type; "X-Path" repeats the path and query
  *   /whoami         the name in the client's certificate
+ *   /headers        the method and headers as they came
+ *   /redirect       302 to /hello
+ *   /bad-gzip       a body that is no gzip, and says it is
  *   /big?N          N bytes of 'b', borrowed; /big-static and /big-taken the other ways
  *   /gzip?N         the same, compressible
  *   /later          kept; app_take() hands it to the test
