@@ -13,6 +13,7 @@
 #define SERIES_STEP 256u
 #define RECORD_RAW_BYTES (256u << 10)
 #define ARENA_BYTES_MAX ((size_t)16 << 20)
+#define RETRY_ROUNDS 60u /* when the last try could not drop anything */
 
 struct mark {
     uint32_t epoch;
@@ -24,6 +25,8 @@ struct checkpoints {
     struct mark marks[MARKS_MAX]; /* ascending; the oldest makes room */
     uint32_t mark_count;
     uint32_t dropped_epoch; /* epochs below are gone from the journal */
+    uint32_t tried_epoch;   /* journal epoch at the last try */
+    uint32_t rounds;        /* since then */
 };
 
 enum err_code checkpoints_create(struct head *h, struct checkpoints **out, struct err *err)
@@ -49,6 +52,7 @@ void checkpoint_note_epoch(struct checkpoints *c, uint32_t epoch, uint64_t posit
             c->marks[i] = c->marks[2 * i];
         c->mark_count = MARKS_MAX / 2;
     }
+    if (c->dropped_epoch == 0) c->dropped_epoch = epoch; /* the oldest in the journal */
     c->marks[c->mark_count++] = (struct mark){ epoch, position };
 }
 
@@ -272,6 +276,9 @@ enum err_code head_checkpoint(struct head *h, uint32_t epochs_max, struct err *e
     uint32_t now = journal_epoch(h->journal);
     checkpoint_note_epoch(c, now, journal_end(h->journal));
     if (now - c->dropped_epoch < 2) return ERR_OK; /* nothing below the epoch before this one */
+    if (now == c->tried_epoch && c->rounds++ < RETRY_ROUNDS) return ERR_OK;
+    c->tried_epoch = now;
+    c->rounds = 0;
     uint32_t needed = oldest_needed(h, now);
     if (now - needed > epochs_max) {
         TRY(close_chunks_before(h, now - epochs_max / 2, err));

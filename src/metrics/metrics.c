@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "metrics/metrics.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "blobs/blobs_dir.h"
+#include "journal/wal.h"
+#include "metrics/head/head_append.h"
+#include "metrics/metrics_priv.h"
+
+#define METRICS_MAGIC 0x4d455452u
+#define BLOCK_RANGE_MS 7200000
+#define FUTURE_LIMIT_MS 600000
+#define SYNC_INTERVAL_MS 1000
+#define SERIES_MAX 10000000u
+#define EXEMPLARS_MAX 100000u
+
+/* ---- open ---- */
+
+/* Smallest power of two >= 2 * cores, 4 to 64. */
+static uint8_t shards_log2(void)
+{
+    uint8_t log2 = 2;
+    while (log2 < 6 && 1u << log2 < 2 * cpu_count())
+        log2++;
+    return log2;
+}
+
+static enum err_code lock_dir(struct metrics *m, const char *dir, struct err *err)
+{
+    char path[FILE_PATH_SIZE];
+    char note[64];
+    TRY(file_mkdirs(m->files, dir, err));
+    TRY(file_join(path, dir, "LOCK", err));
+    (void)snprintf(note, sizeof note, "metrics engine\n");
+    return m->files->lock(m->files->ctx, path, str_of_z(note), &m->lock_file, err);
+}
+
+static enum err_code open_journal(struct metrics *m, const struct metrics_options *o,
+                                  struct err *err)
+{
+    char path[FILE_PATH_SIZE];
+    TRY(file_join(path, o->dir, "wal", err));
+    int64_t interval = o->sync_interval_ms != 0 ? o->sync_interval_ms : SYNC_INTERVAL_MS;
+    struct wal_options wal = { .files = o->files,
+                               .clock = o->clock,
+                               .mem = o->mem,
+                               .log = o->log,
+                               .dir = path,
+                               .mode = o->durability,
+                               .identity = { clock_random_u64(o->clock), shards_log2() },
+                               .sync_interval_ns = (uint64_t)interval * 1000000 };
+    return wal_open(&wal, &m->journal, err);
+}
+
+static enum err_code open_blocks(struct metrics *m, const struct metrics_options *o,
+                                 struct err *err)
+{
+    char path[FILE_PATH_SIZE];
+    TRY(file_join(path, o->dir, "blocks", err));
+    TRY(blobs_dir_create(o->files, mem_source_of(o->mem, MEM_CACHE), path, &m->blobs, err));
+    return block_set_create(m->blobs, o->mem, &m->blocks, err);
+}
+
+static enum err_code open_head(struct metrics *m, const struct metrics_options *o, struct err *err)
+{
+    char path[FILE_PATH_SIZE];
+    TRY(file_join(path, o->dir, "head", err));
+    struct head_options head = { .files = o->files,
+                                 .clock = o->clock,
+                                 .mem = o->mem,
+                                 .log = o->log,
+                                 .dir = path,
+                                 .journal = m->journal,
+                                 .block_range_ms = m->block_range_ms,
+                                 .future_limit_ms =
+                                     o->future_limit_ms != 0 ? o->future_limit_ms : FUTURE_LIMIT_MS,
+                                 .series_max = o->series_max != 0 ? o->series_max : SERIES_MAX,
+                                 .exemplars_max =
+                                     o->exemplars_max != 0 ? o->exemplars_max : EXEMPLARS_MAX,
+                                 .mint_ms = blocks_maxt(m) };
+    return head_create(&head, &m->head, err);
+}
+
+static enum err_code open_parts(struct metrics *m, const struct metrics_options *o,
+                                void (*progress)(void *arg, double done), void *arg,
+                                struct err *err)
+{
+    if (m->block_range_ms % 1000 != 0 || m->block_range_ms < 0)
+        return err_set(err, ERR_INVALID, "the block range must be whole seconds");
+    TRY(lock_dir(m, o->dir, err));
+    TRY(open_blocks(m, o, err));
+    TRY(open_journal(m, o, err));
+    TRY(open_head(m, o, err));
+    TRY(head_replay(m->head, progress, arg, err));
+    return o->without_maintenance ? ERR_OK : maintain_start(m, err);
+}
+
+static enum err_code close_parts(struct metrics *m, struct err *err)
+{
+    maintain_stop(m);
+    if (m->head != NULL) head_stop(m->head);
+    enum err_code rc = journal_close(m->journal, err);
+    head_destroy(m->head);
+    block_set_destroy(m->blocks);
+    if (m->blobs != NULL) blobs_destroy(m->blobs);
+    if (m->lock_file != NULL) {
+        struct err ignored = { 0 };
+        enum err_code lock_rc = m->files->close(m->files->ctx, m->lock_file, &ignored);
+        if (rc == ERR_OK && lock_rc != ERR_OK) rc = lock_rc;
+    }
+    cond_deinit(&m->wake);
+    mutex_deinit(&m->wake_lock);
+    mutex_deinit(&m->maintain_lock);
+    m->magic = 0;
+    mem_free(m->mem, MEM_HEAD, m, sizeof *m);
+    return rc;
+}
+
+enum err_code metrics_open(const struct metrics_options *options,
+                           void (*progress)(void *arg, double done), void *arg,
+                           struct metrics **out, struct err *err)
+{
+    struct metrics *m = mem_zalloc(options->mem, MEM_HEAD, sizeof *m);
+    if (m == NULL) return err_set(err, ERR_NOMEM, "no memory for the metrics engine");
+    m->magic = METRICS_MAGIC;
+    m->files = options->files;
+    m->clock = options->clock;
+    m->mem = options->mem;
+    m->log = (struct log){ options->log, "metrics" };
+    m->block_range_ms = options->block_range_ms != 0 ? options->block_range_ms : BLOCK_RANGE_MS;
+    m->retention_ms = options->retention_ms;
+    m->retention_bytes = options->retention_bytes;
+    mutex_init(&m->maintain_lock);
+    mutex_init(&m->wake_lock);
+    cond_init(&m->wake);
+    enum err_code rc = open_parts(m, options, progress, arg, err);
+    if (rc != ERR_OK) {
+        struct err ignored = { 0 };
+        if (close_parts(m, &ignored) != ERR_OK) return rc;
+        return rc;
+    }
+    *out = m;
+    return ERR_OK;
+}
+
+enum err_code metrics_close(struct metrics *m, struct err *err)
+{
+    if (m == NULL) return ERR_OK;
+    ASSERT(m->magic == METRICS_MAGIC);
+    return close_parts(m, err);
+}
+
+/* ---- append ---- */
+
+enum err_code metrics_append(struct metrics *m, struct batch *batch, struct append_result *out,
+                             struct err *err)
+{
+    ASSERT(m->magic == METRICS_MAGIC);
+    if (mem_level(m->mem) == MEM_RED) {
+        stat_add(&m->stats.appends_refused, 1);
+        *out = (struct append_result){ 0 };
+        return err_set(err, ERR_BUSY, "out of memory");
+    }
+    enum err_code rc = head_append(m->head, batch, out, err);
+    if (rc == ERR_OK) return ERR_OK;
+    stat_add(&m->stats.appends_refused, 1);
+    /* Whatever it was, nothing may be acknowledged and the sender should come again. */
+    return rc == ERR_IO ? ERR_IO : ERR_BUSY;
+}
+
+void metrics_notify(struct metrics *m, struct journal_waiter *w)
+{
+    journal_notify(m->journal, w);
+}
+
+/* ---- status ---- */
+
+static const struct stat_desc ENGINE_STATS[] = {
+    STAT_GAUGE(struct engine_stats, blocks, "pharos_storage_blocks", "Blocks on disk."),
+    STAT_GAUGE(struct engine_stats, block_bytes, "pharos_storage_block_bytes",
+               "Size of the blocks on disk."),
+    STAT_COUNTER(struct engine_stats, cuts, "pharos_storage_head_cuts_total",
+                 "Blocks cut from the head."),
+    STAT_COUNTER(struct engine_stats, cut_errors, "pharos_storage_head_cut_errors_total",
+                 "Cuts that failed; they are tried again."),
+    STAT_COUNTER(struct engine_stats, cut_series, "pharos_storage_head_cut_series_total",
+                 "Series written by cuts."),
+    STAT_COUNTER(struct engine_stats, cut_samples, "pharos_storage_head_cut_samples_total",
+                 "Samples written by cuts."),
+    STAT_COUNTER(struct engine_stats, retention_dropped,
+                 "pharos_storage_retention_dropped_blocks_total", "Blocks dropped by retention."),
+    STAT_COUNTER(struct engine_stats, retention_errors, "pharos_storage_retention_errors_total",
+                 "Retention runs that failed."),
+    STAT_COUNTER(struct engine_stats, appends_refused, "pharos_storage_appends_refused_total",
+                 "Batches refused as a whole: memory or journal under pressure, disk failure."),
+    STAT_HISTOGRAM(struct engine_stats, cut, "pharos_storage_head_cut_duration_seconds",
+                   "Time to cut one block from the head."),
+};
+
+void metrics_status(struct metrics *m, struct metrics_status *out)
+{
+    struct head_status head;
+    head_status(m->head, &head);
+    const struct block_list *list = block_set_get(m->blocks);
+    size_t blocks = list->len;
+    block_set_put(m->blocks, list);
+    *out = (struct metrics_status){ .series = head.series,
+                                    .chunks = head.open_chunks + head.full_chunks,
+                                    .label_pairs = head.pairs,
+                                    .head_mint_ms = head_first_ms(m->head),
+                                    .head_maxt_ms = head_maxt_ms(m->head),
+                                    .blocks = blocks,
+                                    .block_bytes = block_set_size_bytes(m->blocks),
+                                    .head_bytes = head.file_bytes,
+                                    .is_poisoned = journal_is_poisoned(m->journal) };
+}
+
+size_t metrics_stat_tables(struct metrics *m, struct stat_table *out, size_t cap)
+{
+    const struct block_list *list = block_set_get(m->blocks);
+    stat_set(&m->stats.blocks, (int64_t)list->len);
+    block_set_put(m->blocks, list);
+    stat_set(&m->stats.block_bytes, (int64_t)block_set_size_bytes(m->blocks));
+    size_t n = 0;
+    if (n < cap) out[n++] = head_stats(m->head);
+    if (n < cap) out[n++] = journal_stats(m->journal);
+    if (n < cap)
+        out[n++] = (struct stat_table){ ENGINE_STATS, sizeof ENGINE_STATS / sizeof ENGINE_STATS[0],
+                                        &m->stats };
+    return n;
+}
