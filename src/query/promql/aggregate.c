@@ -7,21 +7,12 @@
  *           accumulators of its own, merged in the order of the parts. So the result is the same bits on any number of
  *           cores. With many groups one part per group range is used instead: then nothing needs merging.
  */
-#include <math.h>
-#include <stdlib.h>
-
+#include "query/promql/accumulate.h"
 #include "query/promql/eval.h"
 
-#define PARTS_MAX 16
-#define PART_BYTES_MAX ((size_t)64 << 20)
-
-/* One group at one step. sum, avg: s + c is the sum (or the mean once `is_mean`); stddev, stdvar: s mean, c second moment;
- * min, max: s. */
-struct accumulator {
-    double s, c;
-    uint32_t n;
-    bool is_mean;
-};
+#define PARTS_MAX 64
+#define PARTS_MIN 8                        /* fewer copies than this: one part per group range */
+#define CELLS_BYTES_MAX ((size_t)64 << 20) /* of the copies of all parts */
 
 struct aggregation {
     struct eval *e;
@@ -36,144 +27,8 @@ struct aggregation {
     size_t *part_begin;  /* [parts + 1], in `order` */
     size_t *cells_of;    /* [parts]: first accumulator */
     size_t *group_begin; /* [parts]: first group of the part's accumulators */
-    struct accumulator *cells;
+    struct cells cells;  /* [copies][groups][steps] */
 };
-
-/* ---- one value into one accumulator ---- */
-
-static void add_mean(struct accumulator *a, double x)
-{
-    double n = (double)a->n, q = (n - 1) / n;
-    double mean = q * a->s, c = q * a->c;
-    kahan_add(x / n, &mean, &c);
-    a->s = mean;
-    a->c = c;
-}
-
-static void add_avg(struct accumulator *a, double x)
-{
-    if (a->n == 1) {
-        a->s = x;
-        a->c = 0;
-        return;
-    }
-    if (!a->is_mean) {
-        double s = a->s, c = a->c;
-        kahan_add(x, &s, &c);
-        if (!isinf(s)) {
-            a->s = s;
-            a->c = c;
-            return;
-        }
-        a->is_mean = true; /* the sum would overflow: go on with the mean */
-        a->s /= (double)(a->n - 1);
-        a->c /= (double)(a->n - 1);
-    }
-    add_mean(a, x);
-}
-
-static void add_moment(struct accumulator *a, double x)
-{
-    if (a->n == 1) {
-        a->s = x;
-        a->c = isnan(x) || isinf(x) ? NAN : 0;
-        return;
-    }
-    double d = x - a->s;
-    a->s += d / (double)a->n;
-    a->c += d * (x - a->s);
-}
-
-static void add_value(enum promql_agg_op op, struct accumulator *a, double x)
-{
-    a->n++;
-    switch ((int)op) {
-    case PROMQL_AGG_SUM: kahan_add(x, &a->s, &a->c); return;
-    case PROMQL_AGG_AVG: add_avg(a, x); return;
-    case PROMQL_AGG_COUNT:
-    case PROMQL_AGG_GROUP: return;
-    case PROMQL_AGG_MIN:
-        if (a->n == 1 || x < a->s || isnan(a->s)) a->s = x;
-        return;
-    case PROMQL_AGG_MAX:
-        if (a->n == 1 || x > a->s || isnan(a->s)) a->s = x;
-        return;
-    case PROMQL_AGG_STDDEV:
-    case PROMQL_AGG_STDVAR: add_moment(a, x); return;
-    default: UNREACHABLE();
-    }
-}
-
-/* ---- accumulators of two parts into one ---- */
-
-static void merge_avg(struct accumulator *a, const struct accumulator *b)
-{
-    uint32_t n = a->n + b->n;
-    double s = a->s, c = a->c;
-    if (!a->is_mean && !b->is_mean) {
-        kahan_add(b->s, &s, &c);
-        kahan_add(b->c, &s, &c);
-        if (!isinf(s) || isinf(a->s) || isinf(b->s)) {
-            *a = (struct accumulator){ s, c, n, false };
-            return;
-        }
-    }
-    double mean_a = (a->s + a->c) / (a->is_mean ? 1 : (double)a->n);
-    double mean_b = (b->s + b->c) / (b->is_mean ? 1 : (double)b->n);
-    double weight = (double)b->n / (double)n;
-    *a = (struct accumulator){ mean_a * (1 - weight) + mean_b * weight, 0, n, true };
-}
-
-/* Chan, Golub, LeVeque 1979. */
-static void merge_moment(struct accumulator *a, const struct accumulator *b)
-{
-    double na = a->n, nb = b->n, d = b->s - a->s;
-    a->c += b->c + d * d * na * nb / (na + nb);
-    a->s += d * nb / (na + nb);
-    a->n += b->n;
-}
-
-static void merge(enum promql_agg_op op, struct accumulator *a, const struct accumulator *b)
-{
-    if (b->n == 0) return;
-    if (a->n == 0) {
-        *a = *b;
-        return;
-    }
-    switch ((int)op) {
-    case PROMQL_AGG_SUM:
-        kahan_add(b->s, &a->s, &a->c);
-        kahan_add(b->c, &a->s, &a->c);
-        break;
-    case PROMQL_AGG_AVG: merge_avg(a, b); return;
-    case PROMQL_AGG_MIN:
-        if (b->s < a->s || isnan(a->s)) a->s = b->s;
-        break;
-    case PROMQL_AGG_MAX:
-        if (b->s > a->s || isnan(a->s)) a->s = b->s;
-        break;
-    case PROMQL_AGG_STDDEV:
-    case PROMQL_AGG_STDVAR: merge_moment(a, b); return;
-    default: break;
-    }
-    a->n += b->n;
-}
-
-static double result_of(enum promql_agg_op op, const struct accumulator *a)
-{
-    double n = a->n;
-    switch ((int)op) {
-    case PROMQL_AGG_SUM: return isinf(a->s) ? a->s : a->s + a->c;
-    case PROMQL_AGG_AVG: return a->is_mean ? a->s + a->c : a->s / n + a->c / n;
-    case PROMQL_AGG_COUNT: return n;
-    case PROMQL_AGG_GROUP: return 1;
-    case PROMQL_AGG_MIN:
-    case PROMQL_AGG_MAX: return a->s;
-    case PROMQL_AGG_STDVAR: return a->c / n;
-    case PROMQL_AGG_STDDEV: return sqrt(a->c / n);
-    default: UNREACHABLE();
-    }
-}
 
 /* ---- parts ---- */
 
@@ -182,7 +37,7 @@ static enum err_code run_part(struct aggregation *ag, size_t part, struct eval_w
     struct eval *e = ag->e;
     struct row_maker m;
     size_t steps = ag->g->count;
-    struct accumulator *cells = ag->cells + ag->cells_of[part];
+    struct cells cells = cells_at(ag->cells, ag->cells_of[part]);
     arena_reset(&w->scratch);
     enum err_code rc = row_maker_open(&m, e, ag->stream, ag->g, &w->scratch);
     for (size_t at = ag->part_begin[part]; at < ag->part_begin[part + 1] && rc == ERR_OK; at++) {
@@ -191,10 +46,8 @@ static enum err_code run_part(struct aggregation *ag, size_t part, struct eval_w
         if (at % MORSEL_SERIES == 0) rc = eval_check(e);
         if (rc == ERR_OK) rc = row_maker_next(&m, i, &any);
         if (rc != ERR_OK || !any) continue;
-        struct accumulator *a = cells + (ag->groups[i] - ag->group_begin[part]) * steps;
-        for (size_t k = 0; k < steps; k++) {
-            if (m.row.has[k]) add_value(ag->op, &a[k], m.row.value[k]);
-        }
+        cells_add(ag->op, cells_at(cells, (ag->groups[i] - ag->group_begin[part]) * steps),
+                  (struct points){ m.row.value, m.row.has, steps });
     }
     row_maker_close(&m);
     return rc;
@@ -231,23 +84,24 @@ static enum err_code order_by_group(struct aggregation *ag)
     return ERR_OK;
 }
 
+/* All of this depends on the query and its data, never on the number of workers. */
 static enum err_code plan_parts(struct aggregation *ag)
 {
     struct eval *e = ag->e;
     size_t cells = ag->group_count * ag->g->count;
     size_t wanted = (ag->series_count + MORSEL_SERIES - 1) / MORSEL_SERIES;
-    ag->parts = wanted < 1 ? 1 : wanted > PARTS_MAX ? PARTS_MAX : wanted;
-    bool by_group = ag->parts * cells * sizeof *ag->cells > PART_BYTES_MAX && ag->group_count > 1;
-    if (by_group && ag->parts > ag->group_count) ag->parts = ag->group_count;
-    size_t copies = by_group ? 1 : ag->parts;
+    size_t affordable = CELLS_BYTES_MAX / (cells * CELL_BYTES) + 1;
+    if (wanted > PARTS_MAX) wanted = PARTS_MAX;
+    bool by_group = affordable < PARTS_MIN && affordable < wanted && ag->group_count > 1;
+    if (by_group && wanted > ag->group_count) wanted = ag->group_count;
+    if (!by_group && wanted > affordable) wanted = affordable;
+    ag->parts = wanted;
     ag->part_begin = arena_array(e->arena, size_t, ag->parts + 1);
     ag->cells_of = arena_array(e->arena, size_t, ag->parts + 1);
     ag->group_begin = arena_array(e->arena, size_t, ag->parts + 1);
-    TRY(eval_hold(e, cells * copies));
-    ag->cells = arena_array(e->arena, struct accumulator, cells * copies + 1);
-    if (!ag->part_begin || !ag->cells_of || !ag->group_begin || !ag->cells) {
-        return eval_fail_nomem(e);
-    }
+    if (!ag->part_begin || !ag->cells_of || !ag->group_begin) return eval_fail_nomem(e);
+    TRY(eval_hold(e, cells));
+    TRY(cells_create(e, cells * (by_group ? 1 : ag->parts), &ag->cells));
     if (by_group) return order_by_group(ag);
     for (size_t p = 0; p <= ag->parts; p++) {
         ag->part_begin[p] = p * ag->series_count / ag->parts;
@@ -365,8 +219,7 @@ static enum err_code finish(struct aggregation *ag, const struct label_grouping 
     struct eval *e = ag->e;
     size_t steps = ag->g->count, cells = ag->group_count * steps;
     for (size_t p = 1; !ag->order && p < ag->parts; p++) {
-        for (size_t i = 0; i < cells; i++)
-            merge(ag->op, &ag->cells[i], &ag->cells[p * cells + i]);
+        cells_merge(ag->op, ag->cells, cells_at(ag->cells, p * cells), cells);
     }
     out->series = arena_array(e->arena, struct eval_series, ag->group_count + 1);
     out->count = ag->group_count;
@@ -374,9 +227,10 @@ static enum err_code finish(struct aggregation *ag, const struct label_grouping 
     for (size_t i = 0; i < ag->group_count; i++) {
         TRY(eval_row(e, e->arena, steps, &out->series[i].row));
         for (size_t k = 0; k < steps; k++) {
-            const struct accumulator *a = &ag->cells[i * steps + k];
-            out->series[i].row.has[k] = a->n > 0;
-            if (a->n > 0) out->series[i].row.value[k] = result_of(ag->op, a);
+            size_t at = i * steps + k;
+            out->series[i].row.has[k] = ag->cells.n[at] > 0;
+            if (ag->cells.n[at] == 0) continue;
+            out->series[i].row.value[k] = cells_result(ag->op, ag->cells, at);
         }
     }
     TRY(label_groups(ag, grouping, out));
@@ -405,10 +259,11 @@ static enum err_code aggregate_stream(struct eval *e, const struct promql_expr *
 enum err_code eval_aggregate(struct eval *e, const struct promql_expr *x, const struct grid *g,
                              struct vector *out)
 {
-    struct stream s = { 0 };
     if (promql_agg_has_param(x->aggregate->op)) return aggregate_rows(e, x, g, out);
-    enum err_code rc = stream_open(e, x->aggregate->inner, g, &s);
-    if (rc == ERR_OK) rc = aggregate_stream(e, x, g, &s, out);
-    stream_close(&s);
+    struct stream *s = arena_new(e->arena, struct stream); /* not on the stack: trees are deep */
+    if (!s) return eval_fail_nomem(e);
+    enum err_code rc = stream_open(e, x->aggregate->inner, g, s);
+    if (rc == ERR_OK) rc = aggregate_stream(e, x, g, s, out);
+    stream_close(s);
     return rc;
 }

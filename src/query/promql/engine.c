@@ -349,7 +349,7 @@ static enum err_code run_in_slot(struct promql_engine *engine, const struct prom
     enum err_code rc = run(engine, e, a, out, &own_err);
     if (rc != ERR_OK && err) *err = own_err;
     stats->samples_read = atomic_load_explicit(&e->samples_read, memory_order_relaxed);
-    stats->samples_total = stats->samples_read;
+    stats->samples_total = atomic_load_explicit(&e->samples_total, memory_order_relaxed);
     stats->samples_peak = atomic_load_explicit(&e->samples_held, memory_order_relaxed);
     stats->bytes_peak = arena.used_bytes + close_workers(e, width);
     annotations_deinit(&e->annotations);

@@ -62,11 +62,6 @@ enum err_code eval_hold(struct eval *e, uint64_t samples)
                      "query processing would load too many samples into memory in query execution");
 }
 
-void eval_release(struct eval *e, uint64_t samples)
-{
-    atomic_fetch_sub_explicit(&e->samples_held, samples, memory_order_relaxed);
-}
-
 enum err_code eval_row(struct eval *e, struct arena *a, size_t steps, struct row *out)
 {
     out->value = arena_array_raw(a, double, steps);
@@ -223,8 +218,9 @@ static bool is_vector_binary(const struct promql_expr *x)
 static bool is_other_call(const struct promql_expr *x)
 {
     struct map ignored;
+    struct window_call window;
     if (x->kind != PROMQL_CALL) return false;
-    if (window_function(x->call->fn->id)) return false;
+    if (window_call_of(x->call->fn->id, &window)) return false;
     if (x->call->arg_count > 0 && map_of_function(x->call->fn->id, &ignored)) return false;
     return x->call->fn->id != PROMQL_FN_TIMESTAMP ||
            promql_unwrap(x->call->args[0])->kind != PROMQL_VECTOR_SELECTOR;
@@ -250,10 +246,11 @@ enum err_code eval_vector(struct eval *e, const struct promql_expr *x, const str
     if (x->kind == PROMQL_AGGREGATE) return eval_aggregate(e, x, g, out);
     if (is_vector_binary(x)) return eval_binary(e, x, g, out);
     if (is_other_call(x)) return eval_call(e, x, g, out);
-    struct stream s = { 0 };
-    enum err_code rc = stream_open(e, x, g, &s);
-    if (rc == ERR_OK) rc = stream_collect(e, &s, g, out);
-    stream_close(&s);
+    struct stream *s = arena_new(e->arena, struct stream); /* not on the stack: trees are deep */
+    if (!s) return eval_fail_nomem(e);
+    enum err_code rc = stream_open(e, x, g, s);
+    if (rc == ERR_OK) rc = stream_collect(e, s, g, out);
+    stream_close(s);
     TRY(rc);
     return keeps_metric_name(x) ? ERR_OK : vector_after_call(e, g, out);
 }

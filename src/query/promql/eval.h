@@ -74,7 +74,8 @@ struct eval {
     uint64_t deadline_ns;
     int64_t lookback_ms;
     struct promql_statistics *stats;
-    _Atomic uint64_t samples_held, samples_read; /* any thread: relaxed counters */
+    /* any thread: relaxed counters */
+    _Atomic uint64_t samples_held, samples_read, samples_total;
     _Atomic int
         failure; /* enum err_code; any thread: the first error is in `err`, under err_lock */
     struct mutex err_lock;
@@ -98,7 +99,6 @@ enum err_code eval_fail_nomem(struct eval *e);
 CHECK_RESULT enum err_code eval_check(struct eval *e);
 /* Count samples that are held from now on; ERR_LIMIT above the query's limit. */
 CHECK_RESULT enum err_code eval_hold(struct eval *e, uint64_t samples);
-void eval_release(struct eval *e, uint64_t samples);
 /* A row in `a`; has is zeroed. */
 CHECK_RESULT enum err_code eval_row(struct eval *e, struct arena *a, size_t steps, struct row *out);
 
@@ -130,6 +130,7 @@ CHECK_RESULT enum err_code sorted_names(struct eval *e, struct promql_names name
 /* ---- streams: stream.c ---- */
 
 struct window_call; /* window.h */
+struct window_plan;
 struct map;
 
 enum stream_base { STREAM_SELECTOR, STREAM_WINDOW, STREAM_VECTOR };
@@ -176,11 +177,11 @@ struct row_maker {
     const struct stream *s;
     const struct grid *g;
     struct series_reader *reader;
-    struct sample_columns columns; /* points of a subquery */
+    struct sample_columns columns; /* points of a subquery, samples without stale markers */
     struct row row;                /* scratch */
-    double *work;                  /* scratch of window functions */
-    size_t work_cap;
+    struct window_plan *plan;      /* of window functions */
     struct arena *arena;
+    uint64_t samples_read, samples_total;
     struct arena labels; /* of the series at hand, for annotations */
 };
 CHECK_RESULT enum err_code row_maker_open(struct row_maker *m, struct eval *e,

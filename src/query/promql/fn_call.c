@@ -92,14 +92,15 @@ static enum err_code fn_absent_over_time(struct eval *e, const struct promql_exp
 {
     struct promql_call call = *x->call;
     struct promql_expr present_call = *x;
-    struct stream s = { 0 };
+    struct stream *s = arena_new(e->arena, struct stream);
     struct vector v = { 0 };
     uint8_t *present;
+    if (!s) return eval_fail_nomem(e);
     call.fn = promql_function_get(PROMQL_FN_PRESENT_OVER_TIME);
     present_call.call = &call;
-    enum err_code rc = stream_open(e, &present_call, g, &s);
-    if (rc == ERR_OK) rc = stream_collect(e, &s, g, &v);
-    stream_close(&s);
+    enum err_code rc = stream_open(e, &present_call, g, s);
+    if (rc == ERR_OK) rc = stream_collect(e, s, g, &v);
+    stream_close(s);
     TRY(rc);
     TRY(mark_present(e, g, &v, &present));
     return put_absent(e, x->call->args[0], g, present, out);

@@ -36,20 +36,43 @@ bool compare_op(enum promql_op op, double l, double r)
     }
 }
 
+/* One loop per operator, so that it is chosen once per row. Values without a point may be anything. */
+#define EACH_VALUE(expression)                                                                     \
+    for (size_t k = 0; k < count; k++)                                                             \
+    row.value[k] = (expression)
+
+static void map_arithmetic(const struct map *m, size_t count, struct row row)
+{
+    const double *l = m->scalar_is_left ? m->a : row.value;
+    const double *r = m->scalar_is_left ? row.value : m->a;
+    switch ((int)m->op) {
+    case PROMQL_OP_ADD: EACH_VALUE(l[k] + r[k]); return;
+    case PROMQL_OP_SUB: EACH_VALUE(l[k] - r[k]); return;
+    case PROMQL_OP_MUL: EACH_VALUE(l[k] * r[k]); return;
+    case PROMQL_OP_DIV: EACH_VALUE(l[k] / r[k]); return;
+    default: break;
+    }
+    for (size_t k = 0; k < count; k++) {
+        if (row.has[k]) row.value[k] = apply_op(m->op, l[k], r[k]);
+    }
+}
+
 /* row op m->a, or the other way round; a comparison filters unless it returns bool. */
 void map_apply_op(const struct map *m, const struct grid *g, struct row row)
 {
-    bool is_comparison = promql_op_is_comparison(m->op);
+    const double *l = m->scalar_is_left ? m->a : row.value;
+    const double *r = m->scalar_is_left ? row.value : m->a;
+    if (!promql_op_is_comparison(m->op)) {
+        map_arithmetic(m, g->count, row);
+        return;
+    }
     for (size_t k = 0; k < g->count; k++) {
-        double l = m->scalar_is_left ? m->a[k] : row.value[k];
-        double r = m->scalar_is_left ? row.value[k] : m->a[k];
         if (!row.has[k]) continue;
-        if (!is_comparison) {
-            row.value[k] = apply_op(m->op, l, r);
-        } else if (m->returns_bool) {
-            row.value[k] = compare_op(m->op, l, r);
+        bool holds = compare_op(m->op, l[k], r[k]);
+        if (m->returns_bool) {
+            row.value[k] = holds;
         } else {
-            row.has[k] = compare_op(m->op, l, r);
+            row.has[k] = holds;
         }
     }
 }

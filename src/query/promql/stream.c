@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "query/promql/eval.h"
+#include "query/promql/kernels.h"
 #include "query/promql/window.h"
 
 /* ---- opening ---- */
@@ -14,6 +15,15 @@ static int64_t bounded_ts(int64_t ts_ms)
 {
     const int64_t most = EVAL_TS_MAX;
     return ts_ms > most ? most : ts_ms < -most ? -most : ts_ms;
+}
+
+/* The series of all selectors together are limited. */
+static enum err_code count_series(struct eval *e, const struct series_set *set)
+{
+    e->stats->series_read += set->ops->count(set);
+    if (e->stats->series_read <= e->options->series_max) return ERR_OK;
+    return eval_failf(e, ERR_LIMIT, "query touches too many series (limit %llu)",
+                      (unsigned long long)e->options->series_max);
 }
 
 static enum err_code select_series(struct eval *e, const struct promql_selector *s,
@@ -39,10 +49,7 @@ static enum err_code select_series(struct eval *e, const struct promql_selector 
     struct err err = { 0 };
     enum err_code rc = e->options->source.ops->select(e->options->source.ctx, &request,
                                                       e->options->mem, &out->set, &err);
-    if (rc == ERR_OK) {
-        e->stats->series_read += out->set->ops->count(out->set);
-        return ERR_OK;
-    }
+    if (rc == ERR_OK) return count_series(e, out->set);
     return eval_failf(e, rc, "expanding series: %s", err.detail[0] ? err.detail : err.msg);
 }
 
@@ -123,9 +130,7 @@ static enum err_code open_window(struct eval *e, const struct promql_expr *x, co
     const struct promql_expr *arg = NULL;
     struct window_call *call = arena_new(e->arena, struct window_call);
     if (!call) return eval_fail_nomem(e);
-    call->fn = window_function(fn->id);
-    call->is_counter = fn->id == PROMQL_FN_RATE || fn->id == PROMQL_FN_INCREASE;
-    call->checks_quantile = fn->id == PROMQL_FN_QUANTILE_OVER_TIME;
+    if (!window_call_of(fn->id, call)) UNREACHABLE();
     call->pos = x->call->args[0]->pos;
     for (size_t i = 0; i < x->call->arg_count; i++) {
         const struct promql_expr *a = x->call->args[i];
@@ -223,6 +228,7 @@ enum err_code stream_open(struct eval *e, const struct promql_expr *x, const str
                           struct stream *out)
 {
     struct map ignored;
+    struct window_call window;
     while (x->kind == PROMQL_PAREN)
         x = x->inner;
     if (x->kind == PROMQL_UNARY && !x->unary.is_minus)
@@ -258,7 +264,7 @@ enum err_code stream_open(struct eval *e, const struct promql_expr *x, const str
         if (out->wants_time) selector = promql_unwrap(x->call->args[0]);
         return select_series(e, selector->selector, g, e->lookback_ms, out);
     }
-    if (x->kind == PROMQL_CALL && window_function(x->call->fn->id))
+    if (x->kind == PROMQL_CALL && window_call_of(x->call->fn->id, &window))
         return open_window(e, x, g, out);
     return eval_vector(e, x, g, &out->vector);
 }
@@ -311,22 +317,24 @@ enum err_code row_maker_open(struct row_maker *m, struct eval *e, const struct s
     *m = (struct row_maker){ .e = e, .s = s, .g = g, .arena = a };
     arena_init(&m->labels, a->mem, a->cap_bytes);
     TRY(eval_row(e, a, g->count, &m->row));
-    if (s->set) {
-        enum err_code rc = s->set->ops->reader_create(s->set, e->options->mem, &m->reader, &err);
-        return rc == ERR_OK ? ERR_OK : eval_fail(e, rc, err.detail[0] ? err.detail : err.msg);
+    if (s->base == STREAM_WINDOW) {
+        m->plan = arena_new(a, struct window_plan);
+        if (!m->plan) return eval_fail_nomem(e);
+        TRY(window_plan_init(m->plan, e, s->call, a, g->count));
     }
-    if (s->base != STREAM_WINDOW || s->inner.count == 0) return ERR_OK;
-    m->columns.ts_ms = arena_array_raw(a, int64_t, s->inner.count);
-    m->columns.value = arena_array_raw(a, double, s->inner.count);
-    m->columns.cap = s->inner.count;
-    return m->columns.ts_ms && m->columns.value ? ERR_OK : eval_fail_nomem(e);
+    if (!s->set) return ERR_OK;
+    enum err_code rc = s->set->ops->reader_create(s->set, e->options->mem, &m->reader, &err);
+    return rc == ERR_OK ? ERR_OK : eval_fail(e, rc, err.detail[0] ? err.detail : err.msg);
 }
 
 void row_maker_close(struct row_maker *m)
 {
+    if (!m->e) return;
     if (m->reader) m->reader->ops->reader_destroy(m->reader);
     m->reader = NULL;
-    if (m->labels.mem) arena_deinit(&m->labels);
+    atomic_fetch_add_explicit(&m->e->samples_read, m->samples_read, memory_order_relaxed);
+    atomic_fetch_add_explicit(&m->e->samples_total, m->samples_total, memory_order_relaxed);
+    arena_deinit(&m->labels);
 }
 
 /* Newest sample in (ref - lookback, ref] at each step; a stale marker hides what is older. */
@@ -346,34 +354,51 @@ static bool selector_row(struct row_maker *m, const struct sample_columns *c)
         if (!m->row.has[k]) continue;
         m->row.value[k] = s->wants_time ? (double)c->ts_ms[next - 1] / 1000 : c->value[next - 1];
         any = true;
+        m->samples_total++;
     }
     return any;
 }
 
-/* The samples without stale markers; in place when there are any. */
-static void remove_stale(struct sample_columns *c)
+/* Room for `count` samples in m->columns. */
+static enum err_code reserve_columns(struct row_maker *m, size_t count)
 {
-    size_t n = 0;
-    while (n < c->count && !is_stale(c->value[n]))
-        n++;
-    for (size_t i = n; i < c->count; i++) {
-        if (is_stale(c->value[i])) continue;
-        c->ts_ms[n] = c->ts_ms[i];
-        c->value[n++] = c->value[i];
-    }
-    c->count = n;
+    struct sample_columns *c = &m->columns;
+    if (count <= c->cap) return ERR_OK;
+    c->cap = count * 2;
+    c->ts_ms = arena_array_raw(m->arena, int64_t, c->cap);
+    c->value = arena_array_raw(m->arena, double, c->cap);
+    return c->ts_ms && c->value ? ERR_OK : eval_fail_nomem(m->e);
 }
 
-static void points_of_subquery(struct row_maker *m, size_t i)
+/* The samples without stale markers: a copy when there are any. */
+static enum err_code remove_stale(struct row_maker *m, struct sample_columns *c)
+{
+    size_t n = 0;
+    if (!kernel_any_stale(c->value, c->count)) return ERR_OK;
+    TRY(reserve_columns(m, c->count));
+    for (size_t i = 0; i < c->count; i++) {
+        if (is_stale(c->value[i])) continue;
+        m->columns.ts_ms[n] = c->ts_ms[i];
+        m->columns.value[n++] = c->value[i];
+    }
+    m->columns.count = n;
+    *c = m->columns;
+    return ERR_OK;
+}
+
+static enum err_code points_of_subquery(struct row_maker *m, size_t i, struct sample_columns *out)
 {
     const struct row *row = &m->s->vector.series[i].row;
     size_t n = 0;
+    TRY(reserve_columns(m, m->s->inner.count));
     for (size_t k = 0; k < m->s->inner.count; k++) {
         if (!row->has[k]) continue;
         m->columns.ts_ms[n] = grid_ts(&m->s->inner, k);
         m->columns.value[n++] = row->value[k];
     }
     m->columns.count = n;
+    *out = m->columns;
+    return ERR_OK;
 }
 
 /* What a window function has to say about a series that has points. */
@@ -398,28 +423,6 @@ static enum err_code annotate(struct row_maker *m, size_t i)
     return ERR_OK;
 }
 
-static enum err_code window_row_of(struct row_maker *m, struct sample_columns *c, bool *out_any)
-{
-    const struct stream *s = m->s;
-    uint64_t samples = 0;
-    if (m->work_cap < c->count) {
-        m->work_cap = c->count * 2;
-        m->work = arena_array_raw(m->arena, double, m->work_cap * 2);
-        if (!m->work) return eval_fail_nomem(m->e);
-    }
-    struct window_input in = { .call = s->call,
-                               .columns = c,
-                               .offset_ms = s->offset_ms,
-                               .at_ms = s->at_ms,
-                               .has_at = s->has_at,
-                               .work = m->work,
-                               .resets = s->call->is_counter
-                                             ? (uint32_t *)(void *)(m->work + m->work_cap)
-                                             : NULL };
-    *out_any = window_row(&in, m->g, m->row, &samples);
-    return ERR_OK;
-}
-
 static enum err_code read_series(struct row_maker *m, size_t i, struct sample_columns *out)
 {
     struct err err = { 0 };
@@ -429,8 +432,33 @@ static enum err_code read_series(struct row_maker *m, size_t i, struct sample_co
         if (out->h[k])
             return eval_fail(m->e, ERR_UNSUPPORTED, "native histograms are not supported yet");
     }
-    atomic_fetch_add_explicit(&m->e->samples_read, out->count, memory_order_relaxed);
+    if (out->count > m->e->options->samples_max) return eval_hold(m->e, out->count);
+    m->samples_read += out->count;
     return ERR_OK;
+}
+
+/* The samples of series i for windows. */
+static enum err_code window_samples(struct row_maker *m, size_t i, struct sample_columns *out)
+{
+    if (!m->s->set) return points_of_subquery(m, i, out);
+    TRY(read_series(m, i, out));
+    return remove_stale(m, out);
+}
+
+static enum err_code make_window_row(struct row_maker *m, size_t i, bool *out_any)
+{
+    const struct stream *s = m->s;
+    struct sample_columns c;
+    TRY(window_samples(m, i, &c));
+    struct window_input in = { .e = m->e,
+                               .call = s->call,
+                               .columns = &c,
+                               .offset_ms = s->offset_ms,
+                               .at_ms = s->at_ms,
+                               .has_at = s->has_at };
+    TRY(window_row(m->plan, &in, m->g, m->row, out_any));
+    m->samples_total += m->plan->samples;
+    return *out_any ? annotate(m, i) : ERR_OK;
 }
 
 enum err_code row_maker_next(struct row_maker *m, size_t i, bool *out_any)
@@ -446,15 +474,7 @@ enum err_code row_maker_next(struct row_maker *m, size_t i, bool *out_any)
         TRY(read_series(m, i, &c));
         *out_any = selector_row(m, &c);
     } else {
-        if (s->set) {
-            TRY(read_series(m, i, &c));
-            remove_stale(&c);
-        } else {
-            points_of_subquery(m, i);
-            c = m->columns;
-        }
-        TRY(window_row_of(m, &c, out_any));
-        if (*out_any) TRY(annotate(m, i));
+        TRY(make_window_row(m, i, out_any));
     }
     if (!*out_any) return ERR_OK;
     for (size_t k = 0; k < s->map_count; k++)
@@ -558,13 +578,7 @@ static enum err_code raw_samples(struct row_maker *m, struct raw_series *list, s
         struct raw_series *out = &list[*out_count];
         if (i % MORSEL_SERIES == 0) TRY(eval_check(m->e));
         *out = (struct raw_series){ 0 };
-        if (m->s->set) {
-            TRY(read_series(m, i, &c));
-            remove_stale(&c);
-        } else {
-            points_of_subquery(m, i);
-            c = m->columns;
-        }
+        TRY(window_samples(m, i, &c));
         TRY(keep_window(m, &c, out));
         if (out->count == 0) continue;
         TRY(stream_labels(m->e, m->s, i, m->e->arena, &out->labels, &drop_name));

@@ -3,52 +3,7 @@
 
 #include <math.h>
 
-/* ---- rate, increase, delta: extrapolation to the window's ends (promql.md 12.5) ---- */
-
-/* last - first, plus what a counter had before each drop. */
-static double increase_of(const struct window *w, bool is_counter)
-{
-    double r = w->value[w->n - 1] - w->value[0];
-    if (!is_counter || w->resets[w->n - 1] == w->resets[0]) return r;
-    for (size_t i = 1; i < w->n; i++) {
-        if (w->value[i] < w->value[i - 1]) r += w->value[i - 1];
-    }
-    return r;
-}
-
-static bool extrapolated(const struct window *w, bool is_counter, bool is_rate, double *out)
-{
-    if (w->n < 2) return false;
-    double r = increase_of(w, is_counter);
-    double to_start = (double)(w->ts_ms[0] - (w->ref_ms - w->range_ms)) / 1000;
-    double to_end = (double)(w->ref_ms - w->ts_ms[w->n - 1]) / 1000;
-    double sampled = (double)(w->ts_ms[w->n - 1] - w->ts_ms[0]) / 1000;
-    double average = sampled / (double)(w->n - 1), threshold = average * 1.1;
-    if (to_start >= threshold) to_start = average / 2;
-    if (is_counter && r > 0 && w->value[0] >= 0) {
-        /* A counter cannot have been below zero: do not extrapolate past its zero. */
-        double to_zero = sampled * (w->value[0] / r);
-        if (to_zero < to_start) to_start = to_zero;
-    }
-    if (to_end >= threshold) to_end = average / 2;
-    double factor = (sampled + to_start + to_end) / sampled;
-    if (is_rate) factor /= (double)w->range_ms / 1000;
-    *out = r * factor;
-    return true;
-}
-
-static bool fn_rate(const struct window *w, double *out)
-{
-    return extrapolated(w, true, true, out);
-}
-static bool fn_increase(const struct window *w, double *out)
-{
-    return extrapolated(w, true, false, out);
-}
-static bool fn_delta(const struct window *w, double *out)
-{
-    return extrapolated(w, false, false, out);
-}
+/* ---- the last two samples ---- */
 
 static bool fn_irate(const struct window *w, double *out)
 {
@@ -85,7 +40,6 @@ void kahan_add(double x, double *sum, double *c)
 static bool fn_sum(const struct window *w, double *out)
 {
     double sum = 0, c = 0;
-    if (w->n == 0) return false;
     for (size_t i = 0; i < w->n; i++)
         kahan_add(w->value[i], &sum, &c);
     *out = isinf(sum) ? sum : sum + c;
@@ -95,9 +49,8 @@ static bool fn_sum(const struct window *w, double *out)
 /* Direct sum, unless it overflows: then the running mean. */
 static bool fn_avg(const struct window *w, double *out)
 {
-    double sum = w->n ? w->value[0] : 0, c = 0, mean = 0;
+    double sum = w->value[0], c = 0, mean = 0;
     bool incremental = false;
-    if (w->n == 0) return false;
     for (size_t i = 1; i < w->n; i++) {
         double n = (double)(i + 1), x = w->value[i];
         if (!incremental) {
@@ -126,32 +79,33 @@ static bool fn_avg(const struct window *w, double *out)
 static bool fn_count(const struct window *w, double *out)
 {
     *out = (double)w->n;
-    return w->n > 0;
+    return true;
 }
 static bool fn_present(const struct window *w, double *out)
 {
+    (void)w;
     *out = 1;
-    return w->n > 0;
+    return true;
 }
 static bool fn_last(const struct window *w, double *out)
 {
-    if (w->n) *out = w->value[w->n - 1];
-    return w->n > 0;
+    *out = w->value[w->n - 1];
+    return true;
 }
 static bool fn_first(const struct window *w, double *out)
 {
-    if (w->n) *out = w->value[0];
-    return w->n > 0;
+    *out = w->value[0];
+    return true;
 }
 static bool fn_ts_last(const struct window *w, double *out)
 {
-    if (w->n) *out = (double)w->ts_ms[w->n - 1] / 1000;
-    return w->n > 0;
+    *out = (double)w->ts_ms[w->n - 1] / 1000;
+    return true;
 }
 static bool fn_ts_first(const struct window *w, double *out)
 {
-    if (w->n) *out = (double)w->ts_ms[0] / 1000;
-    return w->n > 0;
+    *out = (double)w->ts_ms[0] / 1000;
+    return true;
 }
 
 /* Index of the last extreme value; NaN only when all are. */
@@ -167,30 +121,29 @@ static size_t extreme(const struct window *w, bool is_max, bool is_last)
 }
 static bool fn_min(const struct window *w, double *out)
 {
-    if (w->n) *out = w->value[extreme(w, false, false)];
-    return w->n > 0;
+    *out = w->value[extreme(w, false, false)];
+    return true;
 }
 static bool fn_max(const struct window *w, double *out)
 {
-    if (w->n) *out = w->value[extreme(w, true, false)];
-    return w->n > 0;
+    *out = w->value[extreme(w, true, false)];
+    return true;
 }
 static bool fn_ts_min(const struct window *w, double *out)
 {
-    if (w->n) *out = (double)w->ts_ms[extreme(w, false, true)] / 1000;
-    return w->n > 0;
+    *out = (double)w->ts_ms[extreme(w, false, true)] / 1000;
+    return true;
 }
 static bool fn_ts_max(const struct window *w, double *out)
 {
-    if (w->n) *out = (double)w->ts_ms[extreme(w, true, true)] / 1000;
-    return w->n > 0;
+    *out = (double)w->ts_ms[extreme(w, true, true)] / 1000;
+    return true;
 }
 
 /* Population variance, Welford with compensated mean and moment. */
 static bool fn_stdvar(const struct window *w, double *out)
 {
     double mean = 0, mean_c = 0, m2 = 0, m2_c = 0;
-    if (w->n == 0) return false;
     for (size_t i = 0; i < w->n; i++) {
         double d = w->value[i] - (mean + mean_c);
         kahan_add(d / (double)(i + 1), &mean, &mean_c);
@@ -208,7 +161,6 @@ static bool fn_stddev(const struct window *w, double *out)
 
 static bool fn_quantile(const struct window *w, double *out)
 {
-    if (w->n == 0) return false;
     memcpy(w->work, w->value, w->n * sizeof *w->work);
     *out = quantile_of(w->a, w->work, w->n);
     return true;
@@ -216,7 +168,6 @@ static bool fn_quantile(const struct window *w, double *out)
 
 static bool fn_mad(const struct window *w, double *out)
 {
-    if (w->n == 0) return false;
     memcpy(w->work, w->value, w->n * sizeof *w->work);
     double median = quantile_of(0.5, w->work, w->n);
     bool has_nan = false;
@@ -236,7 +187,7 @@ static bool fn_changes(const struct window *w, double *out)
         n += x != y && !(isnan(x) && isnan(y));
     }
     *out = (double)n;
-    return w->n > 0;
+    return true;
 }
 static bool fn_resets(const struct window *w, double *out)
 {
@@ -244,7 +195,7 @@ static bool fn_resets(const struct window *w, double *out)
     for (size_t i = 1; i < w->n; i++)
         n += w->value[i] < w->value[i - 1];
     *out = (double)n;
-    return w->n > 0;
+    return true;
 }
 
 /* ---- regression and smoothing ---- */
@@ -311,9 +262,6 @@ static bool fn_smoothing(const struct window *w, double *out)
 }
 
 static const window_fn FUNCTIONS[PROMQL_FN_COUNT_OF] = {
-    [PROMQL_FN_RATE] = fn_rate,
-    [PROMQL_FN_INCREASE] = fn_increase,
-    [PROMQL_FN_DELTA] = fn_delta,
     [PROMQL_FN_IRATE] = fn_irate,
     [PROMQL_FN_IDELTA] = fn_idelta,
     [PROMQL_FN_SUM_OVER_TIME] = fn_sum,
@@ -339,53 +287,13 @@ static const window_fn FUNCTIONS[PROMQL_FN_COUNT_OF] = {
     [PROMQL_FN_DOUBLE_EXPONENTIAL_SMOOTHING] = fn_smoothing,
 };
 
-window_fn window_function(enum promql_function_id id)
+bool window_call_of(enum promql_function_id id, struct window_call *out)
 {
-    return FUNCTIONS[id];
-}
-
-/* resets[i]: number of drops up to sample i. */
-static void count_resets(const struct sample_columns *c, uint32_t *restrict out)
-{
-    const double *restrict v = c->value;
-    uint32_t n = 0;
-    if (c->count) out[0] = 0;
-    for (size_t i = 1; i < c->count; i++) {
-        n += v[i] < v[i - 1];
-        out[i] = n;
-    }
-}
-
-bool window_row(const struct window_input *in, const struct grid *g, struct row row,
-                uint64_t *out_samples)
-{
-    const struct sample_columns *c = in->columns;
-    size_t lo = 0, hi = 0;
-    bool any = false;
-    uint64_t samples = 0;
-    if (in->resets) count_resets(c, in->resets);
-    for (size_t k = 0; k < g->count; k++) {
-        int64_t step_ts = grid_ts(g, k);
-        int64_t ref = (in->has_at ? in->at_ms : step_ts) - in->offset_ms;
-        int64_t start = ref - in->call->range_ms;
-        while (hi < c->count && c->ts_ms[hi] <= ref)
-            hi++;
-        while (lo < hi && c->ts_ms[lo] <= start)
-            lo++;
-        struct window w = { .ts_ms = c->ts_ms + lo,
-                            .value = c->value + lo,
-                            .n = hi - lo,
-                            .resets = in->resets ? in->resets + lo : NULL,
-                            .ref_ms = ref,
-                            .range_ms = in->call->range_ms,
-                            .step_ts_ms = step_ts,
-                            .a = in->call->a ? in->call->a[k] : 0,
-                            .b = in->call->b ? in->call->b[k] : 0,
-                            .work = in->work };
-        samples += w.n;
-        row.has[k] = in->call->fn(&w, &row.value[k]);
-        any |= row.has[k];
-    }
-    *out_samples = samples;
-    return any;
+    bool is_rate = id == PROMQL_FN_RATE, is_increase = id == PROMQL_FN_INCREASE;
+    *out = (struct window_call){ .fn = FUNCTIONS[id],
+                                 .is_extrapolated = is_rate || is_increase || id == PROMQL_FN_DELTA,
+                                 .is_counter = is_rate || is_increase,
+                                 .is_rate = is_rate,
+                                 .checks_quantile = id == PROMQL_FN_QUANTILE_OVER_TIME };
+    return out->fn || out->is_extrapolated;
 }
