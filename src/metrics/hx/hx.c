@@ -410,5 +410,5 @@ enum err_code hx_resume(struct bytes chunk, struct hx_state *out, uint64_t *out_
 
 uint16_t hx_count(struct bytes chunk)
 {
-    return chunk.len < HEADER_BYTES ? 0 : (uint16_t)(chunk.ptr[0] << 8 | chunk.ptr[1]);
+    return chunk.len < HEADER_BYTES ? 0 : (uint16_t)((unsigned)chunk.ptr[0] << 8 | chunk.ptr[1]);
 }
