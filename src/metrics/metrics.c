@@ -84,6 +84,21 @@ static enum err_code open_head(struct metrics *m, const struct metrics_options *
     return head_create(&head, &m->head, err);
 }
 
+/* Before the replay, which fills the index. */
+static enum err_code open_index(struct metrics *m, struct err *err)
+{
+    struct head_listener listener;
+    TRY(head_index_create(m->mem, &m->index, err));
+    head_index_attach(m->index, m->head, &listener);
+    head_set_listener(m->head, &listener);
+    m->select = (struct select_store){ .head = m->head,
+                                       .index = m->index,
+                                       .blocks = m->blocks,
+                                       .mem = m->mem,
+                                       .hash_seed = clock_random_u64(m->clock) };
+    return ERR_OK;
+}
+
 static enum err_code open_parts(struct metrics *m, const struct metrics_options *o,
                                 void (*progress)(void *arg, double done), void *arg,
                                 struct err *err)
@@ -94,6 +109,7 @@ static enum err_code open_parts(struct metrics *m, const struct metrics_options 
     TRY(open_blocks(m, o, err));
     TRY(open_journal(m, o, err));
     TRY(open_head(m, o, err));
+    TRY(open_index(m, err));
     TRY(head_replay(m->head, progress, arg, err));
     return o->without_maintenance ? ERR_OK : maintain_start(m, err);
 }
@@ -104,6 +120,7 @@ static enum err_code close_parts(struct metrics *m, struct err *err)
     if (m->head != NULL) head_stop(m->head);
     enum err_code rc = journal_close(m->journal, err);
     head_destroy(m->head);
+    head_index_destroy(m->index);
     block_set_destroy(m->blocks);
     if (m->blobs != NULL) blobs_destroy(m->blobs);
     if (m->lock_file != NULL) {

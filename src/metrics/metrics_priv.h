@@ -11,7 +11,9 @@
 #include "blobs/blobs.h"
 #include "metrics/block/block_set.h"
 #include "metrics/head/head_engine.h"
+#include "metrics/index/head_index.h"
 #include "metrics/metrics.h"
+#include "metrics/select/select.h"
 #include "os/thread.h"
 
 struct engine_stats {
@@ -35,6 +37,8 @@ struct metrics {
     struct blobs *blobs;
     struct block_set *blocks;
     struct head *head;
+    struct head_index *index;
+    struct select_store select; /* what queries read */
 
     struct mutex maintain_lock; /* one round, or one cut, at a time */
     uint64_t next_cut_ns;       /* after a failed one; under maintain_lock */

@@ -156,6 +156,17 @@ void postings_optimize(struct postings *p)
     p->adds_left = ADDS_PER_CHARGE;
 }
 
+enum err_code postings_remove_many(struct postings *p, const uint32_t *ids, size_t count,
+                                   struct err *err)
+{
+    size_t more = 0; /* an id that is taken out may split a run in two */
+    if (!ck_mul(count, 4, &more)) more = SIZE_MAX;
+    TRY(reserve(p, more, err));
+    roaring_bitmap_remove_many(p->bitmap, count, ids);
+    settle(p);
+    return ERR_OK;
+}
+
 /* ---- algebra ---- */
 
 enum err_code postings_and(struct postings *p, const struct postings *q, struct err *err)

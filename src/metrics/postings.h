@@ -57,6 +57,9 @@ CHECK_RESULT enum err_code postings_add_range(struct postings *p, uint64_t from,
                                               struct err *err);
 /* Choose the smallest container kinds and give unused memory back; call when a set is complete. */
 void postings_optimize(struct postings *p);
+/* Take ids out, any order; ids that are not there are fine. */
+CHECK_RESULT enum err_code postings_remove_many(struct postings *p, const uint32_t *ids,
+                                                size_t count, struct err *err);
 
 /* ---- algebra: p = p op q; p == q is allowed ---- */
 
