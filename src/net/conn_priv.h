@@ -3,10 +3,11 @@
  * conn_priv - a connection, its loop and its server, as the protocols see them.
  *
  * Turn       All work on a connection happens between conn_enter() and conn_leave(). Output is
- * staged in one buffer per loop and written by leave in one system call; only what the socket does
- * not take is copied to the connection. Leave also destroys a connection that was marked dead.
- * Turns do not nest. Order      Output goes: pending (left over), big (one large body, not copied),
- * staging. While `big` is not empty nothing may be put behind it; conn_is_blocked() tells.
+ *            staged in one buffer per loop and written by leave in one system call; only what the
+ *            socket does not take is copied to the connection. Leave also destroys a connection
+ *            that was marked dead. Turns do not nest.
+ * Order      Output goes: pending (left over), staging, big (one large body, not copied). While
+ *            `big` is not empty nothing may be put behind it; conn_is_blocked() tells.
  */
 #ifndef PHAROS_NET_CONN_PRIV_H
 #define PHAROS_NET_CONN_PRIV_H

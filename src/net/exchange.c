@@ -2,10 +2,12 @@
 #include "net/exchange_priv.h"
 
 #include <stddef.h>
+#include <stdio.h>
 
 #include "base/assert.h"
 #include "codec/gzip.h"
 #include "net/conn_priv.h"
+#include "net/grpc_status.h"
 
 enum { EXCHANGE_MAGIC = 0x65786368, ARENA_BYTES_MAX = 64 << 20, POOLED_BUF_BYTES_MAX = 1 << 20 };
 
@@ -250,22 +252,42 @@ void exchange_send_answer(struct http_exchange *ex, struct exchange_answer *answ
     }
 }
 
+/* gRPC clients read the reason from trailers, not from the HTTP status. */
+static void refuse_grpc(struct http_exchange *ex, const struct http1_fault *fault)
+{
+    char number[12];
+    int n = snprintf(number, sizeof number, "%d", (int)grpc_status_of_http(fault->status));
+    const struct http_header headers[] = {
+        { STR("grpc-status"), { number, (size_t)n } },
+        { STR("grpc-message"), str_of_z(fault->text) },
+    };
+    struct exchange_answer answer = {
+        .status = 200,
+        .content_type = STR("application/grpc"),
+        .headers = headers,
+        .header_count = 2,
+    };
+    exchange_send_answer(ex, &answer);
+}
+
 void exchange_refuse(struct http_exchange *ex, const struct http1_fault *fault)
 {
     conn_count_reject(ex->conn, fault->reason);
     ex->is_close_wanted = true;
     ex->state = EXCHANGE_FINISHED;
+    if (str_starts_with(ex->req.content_type, STR("application/grpc"))) {
+        refuse_grpc(ex, fault);
+        return;
+    }
+    static const struct http_header RETRY = HTTP_HEADER("Retry-After", "5");
     struct exchange_answer answer = {
         .status = fault->status,
+        .headers = &RETRY,
+        .header_count = fault->status == 503 ? 1 : 0,
         .content_type = STR("text/plain; charset=utf-8"),
         .body = bytes_of_str(str_of_z(fault->text)),
         .flags = HTTP_ANSWER_STATIC_BODY,
     };
-    static const struct http_header RETRY = HTTP_HEADER("Retry-After", "5");
-    if (fault->status == 503) {
-        answer.headers = &RETRY;
-        answer.header_count = 1;
-    }
     exchange_send_answer(ex, &answer);
 }
 

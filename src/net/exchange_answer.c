@@ -59,7 +59,7 @@ void http_exchange_add_header(struct http_exchange *ex, struct http_header heade
     if (ex->extra_count < EXCHANGE_EXTRA_HEADERS) ex->extra[ex->extra_count++] = header;
 }
 
-static void count_decode_failure(struct http_exchange *ex, enum err_code code)
+void exchange_count_decode_failure(struct http_exchange *ex, enum err_code code)
 {
     enum http_reject reason = HTTP_REJECT_BAD_ENCODING;
     if (code == ERR_LIMIT) reason = HTTP_REJECT_DECODED_TOO_LARGE;
@@ -82,7 +82,7 @@ enum err_code http_exchange_decode_body(struct http_exchange *ex, struct err *er
     enum err_code rc =
         http_body_decode(ex->sl->server->codecs, coding, ex->req.body, &decode, &ex->decoded, err);
     if (rc != ERR_OK) {
-        count_decode_failure(ex, rc);
+        exchange_count_decode_failure(ex, rc);
         return rc;
     }
     ex->req.body = buf_bytes(&ex->decoded);
@@ -202,6 +202,21 @@ static bool copy_parts(struct http_exchange *ex, struct exchange_answer *answer)
     return !buf_failed(&answer->owner);
 }
 
+static bool copy_trailers(struct http_exchange *ex, const struct http_header *trailers,
+                          uint32_t trailer_count)
+{
+    struct http_header *copy = arena_array(&ex->arena, struct http_header, trailer_count);
+    if (!copy) return false;
+    for (uint32_t i = 0; i < trailer_count; i++) {
+        copy[i].name = arena_str(&ex->arena, trailers[i].name);
+        copy[i].value = arena_str(&ex->arena, trailers[i].value);
+        if (!copy[i].name.ptr || (!copy[i].value.ptr && trailers[i].value.len > 0)) return false;
+    }
+    ex->trailers = copy; /* seen by the loop after it saw FINISHED under the lock */
+    ex->trailer_count = trailer_count;
+    return true;
+}
+
 /* No memory for the answer: say so instead. */
 static void replace_by_503(struct http_exchange *ex, struct exchange_answer *answer)
 {
@@ -241,6 +256,10 @@ static void post_answer(struct http_exchange *ex, struct exchange_answer *answer
 void http_exchange_answer(struct http_exchange *ex, const struct http_answer *a)
 {
     struct exchange_answer answer = prepare(ex, a, false);
+    bool has_trailers = a->trailer_count > 0 && ex->req.version_major == 2;
+    if (has_trailers && !copy_trailers(ex, a->trailers, a->trailer_count)) {
+        replace_by_503(ex, &answer);
+    }
     if (server_loop_is_here(ex->sl) && ex->conn && conn_is_in_turn(ex->conn)) {
         ASSERT(ex->state == EXCHANGE_SERVING || ex->state == EXCHANGE_READING);
         ex->state = EXCHANGE_FINISHED;
@@ -394,21 +413,6 @@ static void finish_stream(struct http_exchange *ex, struct bytes last, bool is_a
     ex->msg_posted = true;
     mutex_unlock(&ex->lock);
     if (must_post) loop_post(loop, &ex->msg);
-}
-
-static bool copy_trailers(struct http_exchange *ex, const struct http_header *trailers,
-                          uint32_t trailer_count)
-{
-    struct http_header *copy = arena_array(&ex->arena, struct http_header, trailer_count);
-    if (!copy) return false;
-    for (uint32_t i = 0; i < trailer_count; i++) {
-        copy[i].name = arena_str(&ex->arena, trailers[i].name);
-        copy[i].value = arena_str(&ex->arena, trailers[i].value);
-        if (!copy[i].name.ptr || (!copy[i].value.ptr && trailers[i].value.len > 0)) return false;
-    }
-    ex->trailers = copy; /* seen by the loop after it saw FINISHED under the lock */
-    ex->trailer_count = trailer_count;
-    return true;
 }
 
 void http_exchange_end(struct http_exchange *ex, const struct http_header *trailers,

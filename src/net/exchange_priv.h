@@ -2,14 +2,17 @@
  *
  * exchange_priv - one request and its answer, as the loop sees it.
  *
- * States     IDLE (pooled) -> READING (head known) -> SERVING (handed to the handler) -> STREAMING
- * -> FINISHED. An answer of one piece goes from SERVING (or READING, when handler.begin answers) to
- * FINISHED. FINISHED: the handler is done with it; the loop sends what is left and takes the
- * exchange back. Two ways   A finishing call on the loop, within the turn of the exchange's own
- * connection, is rendered at once (no copies, no lock, no message). Any other call stores its parts
- * under the lock and posts `msg` to the loop; at most one message is under way (`msg_posted`).
+ * States     IDLE (pooled) -> READING (head known) -> SERVING (with the handler) -> STREAMING ->
+ *            FINISHED. An answer of one piece goes from SERVING (or READING, when handler.begin
+ *            answers) to FINISHED. FINISHED: the handler is done with it; the loop sends what is
+ *            left and takes the exchange back.
+ * Two ways   A finishing call on the loop, within the turn of the exchange's own connection, is
+ *            rendered at once (no copies, no lock, no message). Any other call stores its parts
+ *            under the lock and posts `msg` to the loop; at most one message is under way
+ *            (`msg_posted`).
  * Lifetime   conn != NULL: the connection (HTTP/1.1) or the stream (h2) still wants the answer. The
- * loop takes the exchange back when it is FINISHED, detached or sent, and no message is under way.
+ *            loop takes the exchange back when it is FINISHED, detached or sent, and no message is
+ *            under way.
  */
 #ifndef PHAROS_NET_EXCHANGE_PRIV_H
 #define PHAROS_NET_EXCHANGE_PRIV_H
@@ -140,6 +143,8 @@ bool exchange_begin(struct http_exchange *ex);
 void exchange_send_answer(struct http_exchange *ex, struct exchange_answer *answer);
 /* Refuse it on the server's behalf: counted, answered as text. */
 void exchange_refuse(struct http_exchange *ex, const struct http1_fault *fault);
+/* Count a body that could not be decoded. */
+void exchange_count_decode_failure(struct http_exchange *ex, enum err_code code);
 /* Count an answer by its class. */
 void exchange_count_answer(struct server_loop *sl, unsigned status);
 /* The last byte of the answer was queued: counts it, takes it back unless a message is under way.

@@ -2,15 +2,19 @@
  *
  * grpc - unary and server-streaming gRPC calls over HTTP/2, as routes of the router.
  *
- * Wire      Request: POST /package.Service/Method, content-type application/grpc[+proto], body of
- * one message u8 compressed | u32be length | payload Answer: the same framing, then trailers
- * grpc-status and grpc-message (percent-encoded). An error before the first message is a
- * trailers-only answer. Messages of the client may be gzip ("grpc-encoding: gzip"); answers are
- * gzip when the client offers it in grpc-accept-encoding and the message has at least 1 kB. Limits
- * One message per request (no client streaming: UNIMPLEMENTED). A message above message_bytes_max,
- * as sent or decoded, gets RESOURCE_EXHAUSTED. grpc-timeout gives grpc_call_deadline_ns(). Threads
- * fn runs on the loop as any handler; the call may be finished later from any thread, exactly once.
- * Source    grpc/grpc doc/PROTOCOL-HTTP2.md.
+ * Wire       Request: POST /package.Service/Method, content-type application/grpc[+proto], body of
+ *            one message: u8 compressed | u32be length | payload. Answer: the same framing, then
+ *            trailers grpc-status and grpc-message (percent-encoded). An error before the first
+ *            message is a trailers-only answer.
+ * Coding     Messages of the client may be gzip ("grpc-encoding: gzip"); answers are gzip when the
+ *            client offers it in grpc-accept-encoding and the message has at least 1 kB.
+ * Limits     One message per request (no client streaming: UNIMPLEMENTED). A message above
+ *            message_bytes_max, as sent or decoded, gets RESOURCE_EXHAUSTED. grpc-timeout gives
+ *            grpc_call_deadline_ns().
+ * Threads    fn runs on the loop as any handler; the call may be finished later from any thread,
+ *            exactly once.
+ * Memory     The call and the decoded message live in the exchange (MEM_INGEST).
+ * Source     grpc/grpc doc/PROTOCOL-HTTP2.md.
  */
 #ifndef PHAROS_NET_GRPC_H
 #define PHAROS_NET_GRPC_H
@@ -37,9 +41,8 @@ struct grpc_method {
 };
 
 /* Add the methods as routes. `methods` is kept by reference. Errors as router_add(). */
-CHECK_RESULT enum err_code grpc_register(struct router *r, struct mem_budget *mem,
-                                         const struct grpc_method *methods, size_t count,
-                                         struct err *err);
+CHECK_RESULT enum err_code grpc_register(struct router *r, const struct grpc_method *methods,
+                                         size_t count, struct err *err);
 
 /* The decoded request message; valid until the call is finished. */
 struct bytes grpc_call_message(const struct grpc_call *call);

@@ -29,5 +29,8 @@ enum grpc_status {
 };
 
 enum grpc_status grpc_status_of_err(enum err_code code);
+/* For refusals that the server makes below gRPC. Source: grpc/grpc doc/http-grpc-status-mapping.md,
+ * with 413 and 431 as RESOURCE_EXHAUSTED and 408 as DEADLINE_EXCEEDED. */
+enum grpc_status grpc_status_of_http(unsigned status);
 
 #endif

@@ -3,16 +3,17 @@
  * http1_parser - the grammar of an HTTP/1.1 request: head and chunked body. Pure functions over
  * bytes; no I/O, no allocation.
  *
- * Head      scan() finds the end of the head incrementally (it remembers how far it looked, so a
- * head that arrives byte by byte costs linear time) and refuses a bare LF as soon as it sees one.
- * parse() reads the whole head once and yields slices of it. Strict    Refused, because two
- * implementations could read them differently: bare LF, bare CR, NUL and other control bytes,
- * obs-fold, blanks before the colon or around the method, a second Host, Content-Length that is
- * repeated or not 1 to 19 digits, Content-Length together with Transfer-Encoding, Transfer-Encoding
- * in HTTP/1.0, any transfer coding but "chunked", chunk sizes of more than 16 hex digits, LF
- * without CR between chunks. Accepted: up to two empty lines before the request line (RFC 9112
- * section 2.2), absolute-form targets, bytes above 0x7f in targets and values. Source    RFC 9112;
- * the list in spec dependencies.md section 2.
+ * Head       scan() finds the end of the head incrementally (it remembers how far it looked, so a
+ *            head that arrives byte by byte costs linear time) and refuses a bare LF as soon as it
+ *            sees one. parse() reads the whole head once and yields slices of it.
+ * Strict     Refused, because two implementations could read them differently: bare LF, bare CR,
+ *            NUL and other control bytes, obs-fold, blanks before the colon or around the method, a
+ *            second Host, Content-Length that is repeated or not 1 to 19 digits, Content-Length
+ *            together with Transfer-Encoding, Transfer-Encoding in HTTP/1.0, any transfer coding
+ *            but "chunked", chunk sizes of more than 16 hex digits, LF without CR between chunks.
+ * Accepted   Up to two empty lines before the request line (RFC 9112 section 2.2), absolute-form
+ *            targets, bytes above 0x7f in targets and values.
+ * Source     RFC 9112; the list in spec dependencies.md section 2.
  */
 #ifndef PHAROS_NET_HTTP1_PARSER_H
 #define PHAROS_NET_HTTP1_PARSER_H

@@ -65,6 +65,15 @@ static size_t copy_out(struct http_exchange *ex, struct bytes body, uint8_t *dst
     return n;
 }
 
+static int submit_trailers(struct http2 *h2, const struct http_exchange *ex, uint32_t *data_flags)
+{
+    if (ex->trailer_count == 0) return 0;
+    *data_flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+    struct fields f = { .count = 0 };
+    put_fields(&f, ex->trailers, ex->trailer_count);
+    return nghttp2_submit_trailer(h2->session, ex->stream_id, f.list, f.count);
+}
+
 static ssize_t read_whole(nghttp2_session *session, int32_t stream_id, uint8_t *dst, size_t len,
                           uint32_t *data_flags, nghttp2_data_source *source, void *user_data)
 {
@@ -74,18 +83,10 @@ static ssize_t read_whole(nghttp2_session *session, int32_t stream_id, uint8_t *
     size_t n = copy_out(ex, ex->answer.body, dst, len);
     if (ex->sending_offset == ex->answer.body.len) {
         *data_flags |= NGHTTP2_DATA_FLAG_EOF;
+        if (submit_trailers(user_data, ex, data_flags) != 0) return NGHTTP2_ERR_CALLBACK_FAILURE;
         done(user_data, ex);
     }
     return (ssize_t)n;
-}
-
-static int submit_trailers(struct http2 *h2, const struct http_exchange *ex, uint32_t *data_flags)
-{
-    if (ex->trailer_count == 0) return 0;
-    *data_flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-    struct fields f = { .count = 0 };
-    put_fields(&f, ex->trailers, ex->trailer_count);
-    return nghttp2_submit_trailer(h2->session, ex->stream_id, f.list, f.count);
 }
 
 static ssize_t read_stream(nghttp2_session *session, int32_t stream_id, uint8_t *dst, size_t len,
@@ -154,7 +155,8 @@ void http2_answer(struct conn *c, struct http_exchange *ex, struct exchange_answ
     struct fields f = { .count = 0 };
     char numbers[2 * NUMBER_BYTES];
     put_answer_head(&f, ex, answer, numbers);
-    bool has_data = !is_bodiless(ex, answer->status) && (answer->is_stream || answer->body.len > 0);
+    bool has_data = !is_bodiless(ex, answer->status) &&
+                    (answer->is_stream || answer->body.len > 0 || ex->trailer_count > 0);
     if (has_data && !answer->is_stream && !keep_body(ex, answer)) {
         conn_count_reject(c, HTTP_REJECT_MEMORY);
         http2_reset_stream(h2, ex->stream_id, NGHTTP2_INTERNAL_ERROR);

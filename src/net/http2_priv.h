@@ -2,8 +2,9 @@
  *
  * http2_priv - an HTTP/2 connection: the nghttp2 session and the exchanges of its streams.
  *
- * Link       A stream's user data is its exchange from the first header until the answer's last byte was handed to nghttp2 or the
- *            stream closed, whichever comes first; http2_forget() cuts it.
+ * Link       A stream's user data is its exchange from the first header until the answer's last
+ *            byte was handed to nghttp2 or the stream closed, whichever comes first; http2_forget()
+ *            cuts it.
  */
 #ifndef PHAROS_NET_HTTP2_PRIV_H
 #define PHAROS_NET_HTTP2_PRIV_H

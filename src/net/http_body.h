@@ -5,8 +5,8 @@
  * The codecs need working memory (64 KiB to 300 KiB each). A http_codecs keeps a few of each kind
  * for all threads of a server; one is borrowed per call.
  *
- * Threads   All functions: any thread (a mutex around the free lists, never around the work).
- * Memory    MEM_NETWORK; at most HTTP_CODECS_KEPT idle ones of a kind.
+ * Threads    All functions: any thread (a mutex around the free lists, never around the work).
+ * Memory     MEM_NETWORK; at most HTTP_CODECS_KEPT idle ones of a kind.
  */
 #ifndef PHAROS_NET_HTTP_BODY_H
 #define PHAROS_NET_HTTP_BODY_H

@@ -7,18 +7,25 @@
  * borrows one of the client's curl handles while it runs, so memory follows the number of transfers
  * in flight, not the number of targets. Connections are kept and reused across calls.
  *
- * Body      Accumulated as sent (bounded), then gunzipped by codec/gzip with its own bound into the
- * caller's buffer; curl decodes nothing. Security  http and https only; redirects off unless asked
- * for; every resolved address of a call with `is_guarded` is shown to `allow_address` before
- * connecting (redirects, too). TLS is verified unless told otherwise. A proxy from the environment
- * is never used unless asked for. Errors    result->code and a text close to what Prometheus shows:
- *             ERR_TIMEOUT   "context deadline exceeded"
- *             ERR_IO        "connection refused", "connection reset by peer", "no such host",
- * "EOF", ... ERR_LIMIT     "body size limit exceeded" ERR_DENIED    "address is not allowed", TLS
- * verification ERR_INVALID   damaged gzip, bad URL An HTTP status is never an error here: look at
- * result->status. Threads   Everything on the loop's thread. (A separate thread uses a separate
- * loop and client.) Names are resolved by curl's own threads. Memory    Own structures: the account
- * given. curl's handles and connections are estimated and charged to the same account.
+ * Body       Accumulated as sent (bounded), then gunzipped by codec/gzip with its own bound into
+ *            the caller's buffer; curl decodes nothing.
+ * Security   http and https only; redirects off unless asked for; every resolved address of a call
+ *            with `is_guarded` is shown to `allow_address` before connecting, redirects and reused
+ *            connections, too. TLS is verified unless told otherwise. A proxy from the environment
+ *            is never used unless asked for.
+ * Errors     result->code, and in result->err.detail the text that Prometheus shows for it: `Get
+ *            "http://h:9100/metrics": ` (a password in the URL is hidden) followed by one of
+ *            ERR_TIMEOUT  context deadline exceeded
+ *            ERR_IO       dial tcp 10.0.0.7:9100: connect: connection refused
+ *                         dial tcp: lookup: no such host;  EOF;  unexpected EOF; ...
+ *            ERR_LIMIT    body size limit exceeded
+ *            ERR_DENIED   address is not allowed;  tls: failed to verify certificate: ...
+ *            ERR_INVALID  gzip: invalid data;  invalid URL: ...
+ *            An HTTP status is never an error here: look at result->status.
+ * Threads    Everything on the loop's thread. (A separate thread uses a separate loop and client.)
+ *            Names are resolved by curl's own threads.
+ * Memory     Own structures: the account given. curl's handles and connections are estimated and
+ *            charged to the same account.
  */
 #ifndef PHAROS_NET_HTTP_CLIENT_H
 #define PHAROS_NET_HTTP_CLIENT_H

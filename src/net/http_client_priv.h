@@ -3,8 +3,8 @@
  * http_client_priv - what http_client.c (transfers, sockets, timers) and http_call.c (prepared
  * requests, results) share.
  *
- * A call owns the prepared request; a transfer owns the curl handle and the buffer for the body as sent. A transfer is bound to a
- * call from the start of the request until its result is known.
+ * A call owns the prepared request; a transfer owns the curl handle and the buffer for the body as
+ * sent. A transfer is bound to a call from the start of the request until its result is known.
  */
 #ifndef PHAROS_NET_HTTP_CLIENT_PRIV_H
 #define PHAROS_NET_HTTP_CLIENT_PRIV_H

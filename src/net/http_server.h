@@ -2,32 +2,34 @@
  *
  * http_server - one port for HTTP/1.1, h2c with prior knowledge, and TLS with ALPN (h2, http/1.1).
  *
- *   listener --accept--> least loaded loop --first bytes--> 0x16: TLS | "PRI * HTTP/2.0": h2 |
- * HTTP/1.1
- *                                                 |
- *            request complete: handler.serve(exchange) -- answers now, or later from any thread
+ *   listener --accept--> least loaded loop --first bytes--> TLS | h2 | HTTP/1.1
+ *                                                              |
+ *                request complete: handler.serve(exchange), which answers now or later
  *
  * Life of an exchange
  *   1. handler.begin (optional) runs when the head is complete, before the body is read: it may
- * lower or raise the body limit, or answer at once (401, 413, 429, 503): the body is then not read.
+ *      lower or raise the body limit, or answer at once (401, 413, 429, 503): the body is then not
+ *      read.
  *   2. handler.serve runs on the loop's thread with the whole body in memory. It must be short (2
- * ms); longer work goes to a pool or continues with http_exchange_continue().
+ *      ms); longer work goes to a pool or continues with http_exchange_continue().
  *   3. The handler finishes the exchange exactly once, on any thread: http_exchange_answer(), or
- *      http_exchange_start() .. http_exchange_write() .. http_exchange_end(). After that call the
- * exchange is dead to the handler. Until then it stays valid whatever the client does.
+ *      http_exchange_start(), http_exchange_write() ..., http_exchange_end(). After that call the
+ *      exchange is dead to the handler. Until then it stays valid whatever the client does.
  *   4. When the client goes away first, http_exchange_is_closed() turns true and the close callback
- * runs; the handler must still finish the exchange (the answer is dropped). An end of the client's
- * stream while an exchange runs counts as going away (as Go's server does): a client that
- * half-closes gets its answer only if the handler does not give up.
+ *      runs; the handler must still finish the exchange (the answer is dropped). The end of the
+ *      client's stream while an exchange runs counts as going away (as Go's server does): a client
+ *      that half-closes gets its answer only if the handler does not give up.
  *
- * Threads   One thread per loop, created by http_server_start(). Accepting runs on loop 0.
- * Connection state is touched by its loop only. An exchange is shared between its loop and one
- * handler thread; its functions say which thread may call them ("any": the loop or the handler
- * thread, never two at once). Memory    MEM_NETWORK: connections and their buffers. MEM_INGEST:
- * request bodies and the exchange's arena. MEM_QUERY: nothing (a body taken by an answer stays
- * charged to whoever made it). An idle HTTP/1.1 connection costs under 1 KiB, TLS about 12 KiB, h2
- * about 20 KiB. Failure   Out of budget: 503 with Retry-After, connection kept. Every refusal is
- * counted by reason.
+ * Threads    One thread per loop, created by http_server_start(). Accepting runs on loop 0.
+ *            Connection state is touched by its loop only. An exchange is shared between its loop
+ *            and one handler thread; its functions say which thread may call them ("any": the loop
+ *            or the handler thread, never two at once).
+ * Memory     MEM_NETWORK: connections and their buffers, copies of answers. MEM_INGEST: request
+ *            bodies and the exchange's arena. A body taken by an answer stays charged to whoever
+ *            made it. An idle HTTP/1.1 connection costs under 1 KiB, with TLS about 12 KiB more, h2
+ *            about 10 KiB.
+ * Failure    Out of budget: 503 with Retry-After, connection closed. Every refusal is counted by
+ *            reason.
  */
 #ifndef PHAROS_NET_HTTP_SERVER_H
 #define PHAROS_NET_HTTP_SERVER_H
@@ -116,6 +118,8 @@ struct http_answer {
     struct str content_type; /* empty: no such header */
     struct bytes body;       /* copied unless HTTP_ANSWER_STATIC_BODY */
     struct buf *take_body;   /* or: a buffer to take over without copying; it is left empty */
+    const struct http_header *trailers; /* h2 only, copied; not with http_exchange_start() */
+    uint32_t trailer_count;
 };
 
 /* Answer with a whole body and finish. HEAD sends the head only. Any thread. */

@@ -2,9 +2,9 @@
  *
  * peers - how many connections each address has open.
  *
- * Structure  Open addressing with linear probing and backward-shift deletion over (address text
- * without port, count); doubles at 3/4 full, seeded hash. Threads    Any: one mutex, O(1) work
- * under it, except for doubling.
+ * Table      Open addressing with linear probing and backward-shift deletion over (address text
+ *            without port, count); doubles at 3/4 full, seeded hash.
+ * Threads    Any: one mutex, O(1) work under it, except for doubling.
  */
 #ifndef PHAROS_NET_PEERS_H
 #define PHAROS_NET_PEERS_H

@@ -58,6 +58,11 @@ void router_destroy(struct router *r)
     mem_free(mem, MEM_SYSTEM, r, sizeof *r);
 }
 
+struct arena *router_arena(struct router *r)
+{
+    return &r->arena;
+}
+
 void router_set_fallback(struct router *r, const struct http_route *route)
 {
     r->fallback = route;

@@ -3,16 +3,17 @@
  * router - from method and path to a handler.
  *
  * Patterns   "/api/v1/label/:name/values": ":name" is one non-empty segment, percent-decoded for
- * the handler. "/static/" followed by
- *            "*rest" takes everything that is left (still encoded). A literal segment wins over a
- * parameter, a parameter over a rest. Without a trailing slash the pattern matches only without.
- * Paths are matched as sent, segment by segment, literal segments after percent-decoding; "." and
- * ".." are not resolved (they match nothing). Answers    404 "404 page not found\n", 405 with
- * Allow, OPTIONS 204; CORS as Prometheus: "Vary: Origin" always, the other headers when the request
- * has an Origin that is allowed. HEAD is served by the GET route. Bodies are decoded before the
- * handler is called, unless the route says otherwise: 413, 400, 415. Structure  A trie of segments;
- * built once, read by all loops. Threads    Building: one thread, before the server starts. Then
- * immutable.
+ *            the handler. A last segment "*rest" takes all that is left (still encoded). A literal
+ *            segment wins over a parameter, a parameter over a rest. Without a trailing slash the
+ *            pattern matches only without. Paths are matched as sent, segment by segment, after
+ *            percent-decoding each; "." and ".." are not resolved (they match nothing).
+ * Answers    404 "404 page not found\n", 405 with Allow, OPTIONS 204; CORS as Prometheus: "Vary:
+ *            Origin" always, the other headers when the request has an Origin that is allowed. HEAD
+ *            is served by the GET route. Bodies are decoded before the handler is called, unless
+ *            the route says otherwise: 413, 400, 415.
+ * Structure  A trie of segments; built once, read by all loops.
+ * Threads    Building: one thread, before the server starts. Then immutable.
+ * Memory     MEM_SYSTEM, one arena.
  */
 #ifndef PHAROS_NET_ROUTER_H
 #define PHAROS_NET_ROUTER_H
@@ -71,6 +72,8 @@ void router_destroy(struct router *r);
 CHECK_RESULT enum err_code router_add(struct router *r, struct str prefix,
                                       const struct http_route *routes, size_t count,
                                       struct err *err);
+/* Memory that lives as long as the router, for routes that are made at run time. */
+struct arena *router_arena(struct router *r);
 /* What runs when no path matches (the UI's index page); default: 404. */
 void router_set_fallback(struct router *r, const struct http_route *route);
 /* For http_listen_options. */

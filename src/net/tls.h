@@ -7,11 +7,12 @@
  * tls_session is one connection; the ciphertext goes straight between OpenSSL and the socket (own
  * BIO over os/socket.h), bytes that were peeked at before the handshake are fed first.
  *
- * Policy    TLS 1.2 and 1.3; for 1.2 only ECDHE with AEAD; ALPN h2, http/1.1; no renegotiation, no
- * compression, stateless tickets. Threads   tls_context: any thread, reload included. tls_session:
- * its connection's loop. Memory    OpenSSL allocates by itself; each session charges an estimate
- * (TLS_SESSION_BYTES) to MEM_NETWORK. Secrets   PEM texts are read during the call only; the caller
- * wipes them.
+ * Policy     TLS 1.2 and 1.3; for 1.2 only ECDHE with AEAD; ALPN h2, http/1.1; no renegotiation, no
+ *            compression, stateless tickets.
+ * Threads    tls_context: any thread, reload included. tls_session: its connection's loop.
+ * Memory     OpenSSL allocates by itself; each session charges an estimate (TLS_SESSION_BYTES) to
+ *            MEM_NETWORK.
+ * Secrets    PEM texts are read during the call only; the caller wipes them.
  */
 #ifndef PHAROS_NET_TLS_H
 #define PHAROS_NET_TLS_H
