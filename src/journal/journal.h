@@ -123,8 +123,9 @@ struct journal_ops {
     uint64_t (*end)(struct journal *j);
     /* The identity found on disk, or the one given at open when the directory is new. */
     struct journal_identity (*identity)(struct journal *j);
-    /* End the current segment, so that all up to *out_position can be dropped as a whole.
-     * ERR_BUSY: ring full, try later. */
+    /* End the current segment, so that all up to *out_position can be dropped as a whole. The
+     * segment is closed once the writer gets there: journal_sync before a checkpoint that is to
+     * follow at once. ERR_BUSY: ring full, try later. */
     enum err_code (*roll)(struct journal *j, uint64_t *out_position, struct err *err);
     /* Write what replay needs in place of the segments whose records all lie at or before
      * `position`: begin, then append every live SERIES, STARTS, TOMBSTONE, EXEMPLARS, METADATA,

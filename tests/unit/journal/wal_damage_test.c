@@ -318,13 +318,15 @@ START_TEST(swapped_segments_are_both_damaged)
 }
 END_TEST
 
+/* _i = 0: another hash seed, 1: another number of shards. */
 START_TEST(segment_of_another_store_is_not_replayed)
 {
     char path[64];
     struct bytes file = rig_read(&rig, rig_segment_path(&rig, 2, path));
     uint8_t *bytes = (uint8_t *)(uintptr_t)file.ptr;
-    const struct wal_epoch other = { .identity = { .hash_seed = 1, .shards_log2 = 3 },
-                                     .previous_bytes = VALID_BYTES };
+    struct wal_epoch other = { .identity = rig.options.identity, .previous_bytes = VALID_BYTES };
+    if (_i == 0) other.identity.hash_seed++;
+    if (_i == 1) other.identity.shards_log2++;
     wal_epoch_encode(&other, bytes + WAL_HEADER_BYTES);
     rig_write(&rig, path, file);
     rig_free(&rig, file);
@@ -448,7 +450,7 @@ static void add_cases(Suite *suite)
     tcase_add_test(tc, tail_is_cut_off_and_not_appended_after);
     tcase_add_loop_test(tc, missing_segment_is_reported, 0, SEGMENTS);
     tcase_add_test(tc, swapped_segments_are_both_damaged);
-    tcase_add_test(tc, segment_of_another_store_is_not_replayed);
+    tcase_add_loop_test(tc, segment_of_another_store_is_not_replayed, 0, 2);
     tcase_add_loop_test(tc, segment_of_zeros_is_damage, 0, 60);
     tcase_add_test(tc, records_that_continue_a_damaged_epoch_are_marked);
     tcase_add_loop_test(tc, unreadable_segment_is_passed_over, 0, 16);
