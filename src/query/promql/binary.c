@@ -264,6 +264,10 @@ static enum err_code put_result(struct matching *t, uint32_t many, uint32_t one,
 {
     double value;
     uint32_t at;
+    if (is_trim_op(t->b->op)) {
+        note_trim_of_floats(t->e, t->x);
+        return ERR_OK;
+    }
     if (!compute(t->b, l, r, &value)) return ERR_OK;
     TRY(output_of_pair(t, many, one, &at));
     struct row *row = &t->out[at].row;
@@ -383,16 +387,6 @@ enum err_code eval_binary(struct eval *e, const struct promql_expr *x, const str
     TRY(signature_of(&t));
     TRY(number_signatures(&t));
     if (promql_op_is_set(t.b->op)) return set_operation(&t, out);
-    if (t.b->op == PROMQL_OP_TRIM_UPPER || t.b->op == PROMQL_OP_TRIM_LOWER) {
-        *out = (struct vector){ NULL, 0 };
-        if (t.lhs.count && t.rhs.count) {
-            annotations_info(&e->annotations, x->pos,
-                             "incompatible sample types encountered for binary operator \"%.*s\": "
-                             "float %.*s float",
-                             STR_ARG(promql_op_text(t.b->op)), STR_ARG(promql_op_text(t.b->op)));
-        }
-        return ERR_OK;
-    }
     for (size_t k = 0; k < g->count; k++) {
         if (k % MORSEL_SERIES == 0) TRY(eval_check(e));
         TRY(match_step(&t, k));

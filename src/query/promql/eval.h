@@ -144,6 +144,8 @@ struct map {
     double (*unary)(double);
     enum promql_op op;
     bool returns_bool, scalar_is_left;
+    struct eval *e; /* these two for annotations of operators */
+    const struct promql_expr *x;
 };
 
 struct stream {
@@ -220,6 +222,10 @@ CHECK_RESULT enum err_code eval_call(struct eval *e, const struct promql_expr *x
 /* abs(), clamp(), hour(), ... as a map over rows; false when the function is none. */
 bool map_of_function(enum promql_function_id id, struct map *out);
 void map_apply_op(const struct map *m, const struct grid *g, struct row row);
+/* `</`, `>/`: they trim histograms. */
+bool is_trim_op(enum promql_op op);
+/* The info for floats as operands of the trim operator x. */
+void note_trim_of_floats(struct eval *e, const struct promql_expr *x);
 double apply_op(enum promql_op op, double l, double r);
 bool compare_op(enum promql_op op, double l, double r);
 /* A warning at `pos` unless q is in [0, 1]. */

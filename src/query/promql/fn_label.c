@@ -51,11 +51,12 @@ enum err_code fn_label_replace(struct eval *e, const struct promql_expr *x, cons
     struct str dst = eval_string(args[1]), replacement = eval_string(args[2]);
     struct str src = eval_string(args[3]), pattern = eval_string(args[4]);
     struct regex *re = NULL;
-    if (regex_compile(e->options->mem, pattern, REGEX_FULL, &re, NULL) != ERR_OK) {
+    enum err_code rc = regex_compile(e->options->mem, pattern, REGEX_FULL, &re, NULL);
+    if (rc == ERR_NOMEM) return eval_fail_nomem(e);
+    if (rc != ERR_OK) {
         return eval_failf(e, ERR_INVALID, "invalid regular expression in label_replace(): " STR_FMT,
                           STR_ARG(pattern));
     }
-    enum err_code rc = ERR_OK;
     if (!label_name_is_valid(dst)) {
         rc =
             eval_failf(e, ERR_INVALID,

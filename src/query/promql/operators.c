@@ -36,6 +36,27 @@ bool compare_op(enum promql_op op, double l, double r)
     }
 }
 
+bool is_trim_op(enum promql_op op)
+{
+    return op == PROMQL_OP_TRIM_UPPER || op == PROMQL_OP_TRIM_LOWER;
+}
+
+void note_trim_of_floats(struct eval *e, const struct promql_expr *x)
+{
+    struct str op = promql_op_text(x->binary->op);
+    annotations_info(&e->annotations, x->pos,
+                     "incompatible sample types encountered for binary operator \"" STR_FMT
+                     "\": float " STR_FMT " float",
+                     STR_ARG(op), STR_ARG(op));
+}
+
+/* Only histograms can be trimmed: nothing is left of floats. */
+static void map_trim(const struct map *m, const struct grid *g, struct row row)
+{
+    if (memchr(row.has, 1, g->count)) note_trim_of_floats(m->e, m->x);
+    memset(row.has, 0, g->count);
+}
+
 /* One loop per operator, so that it is chosen once per row. Values without a point may be anything. */
 #define EACH_VALUE(expression)                                                                     \
     for (size_t k = 0; k < count; k++)                                                             \
@@ -62,6 +83,10 @@ void map_apply_op(const struct map *m, const struct grid *g, struct row row)
 {
     const double *l = m->scalar_is_left ? m->a : row.value;
     const double *r = m->scalar_is_left ? row.value : m->a;
+    if (is_trim_op(m->op)) {
+        map_trim(m, g, row);
+        return;
+    }
     if (!promql_op_is_comparison(m->op)) {
         map_arithmetic(m, g->count, row);
         return;

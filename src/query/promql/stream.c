@@ -184,6 +184,8 @@ static enum err_code open_scalar_binary(struct eval *e, const struct promql_expr
     const struct promql_binary *b = x->binary;
     bool scalar_is_left = b->lhs->type == PROMQL_SCALAR;
     struct map m = { .fn = map_apply_op,
+                     .e = e,
+                     .x = x,
                      .op = b->op,
                      .returns_bool = b->returns_bool,
                      .scalar_is_left = scalar_is_left };
