@@ -4,8 +4,9 @@
  * configuration, file groups in watched JSON or YAML files.
  *
  * Watching  By polling size and modification time each DISCOVERY_POLL_MS (works on every file system,
- *           NFS and bind mounts included), and anew each refresh_interval. A file that cannot be read or
- *           parsed keeps its last good groups.
+ *           NFS and bind mounts included); each refresh_interval all files are read anew. A file
+ *           that cannot be read or parsed keeps its last good groups, and so do the files of a
+ *           directory that cannot be listed.
  * Source    scrape-and-config.md section 4.
  * Threads   One owner.
  */
@@ -58,8 +59,9 @@ CHECK_RESULT enum err_code file_discovery_create(const struct file_discovery_opt
                                                  struct file_discovery **out, struct err *err);
 void file_discovery_destroy(struct file_discovery *d);
 
-/* Look at the files; true when the groups changed since the last call. */
-bool file_discovery_poll(struct file_discovery *d);
+/* Look at the files; true when the groups changed since the last call. `now_ms` (any clock that
+ * does not stand still) times the refresh. */
+bool file_discovery_poll(struct file_discovery *d, int64_t now_ms);
 /* The groups as of the last poll, valid until the next: calls fn for each. */
 void file_discovery_each(const struct file_discovery *d,
                          void (*fn)(void *arg, const struct target_group *group), void *arg);

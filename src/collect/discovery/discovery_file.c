@@ -16,13 +16,24 @@ static const struct yaml_field STATIC_FIELDS[] = {
 const struct yaml_schema STATIC_CONFIG =
     YAML_SCHEMA(struct static_config, STATIC_FIELDS, .docs = "configuration.md#static_config");
 
+/* Prometheus: ^[^*]*(\*[^/]*)?\.(json|yml|yaml|JSON|YML|YAML)$ */
+static bool is_sd_pattern(struct str s)
+{
+    static const struct str ENDINGS[] = { STR_INIT(".json"), STR_INIT(".yml"), STR_INIT(".yaml"),
+                                          STR_INIT(".JSON"), STR_INIT(".YML"), STR_INIT(".YAML") };
+    struct str behind = str_sub(s, str_index(s, '*'), s.len);
+    bool ends_well = false;
+    for (size_t i = 0; i < sizeof ENDINGS / sizeof ENDINGS[0]; i++)
+        ends_well |= str_ends_with(s, ENDINGS[i]);
+    return ends_well && str_index(behind, '/') == behind.len;
+}
+
 static void check_file_sd(struct yaml_binder *b, const struct yaml_node *node, void *obj)
 {
     const struct file_sd_config *c = obj;
     for (size_t i = 0; i < c->files.count; i++) {
         struct str pattern = ((const struct str *)c->files.items)[i];
-        if (!str_ends_with(pattern, STR(".json")) && !str_ends_with(pattern, STR(".yml")) &&
-            !str_ends_with(pattern, STR(".yaml"))) {
+        if (!is_sd_pattern(pattern)) {
             yaml_bind_error(b, node, "path name \"" STR_FMT "\" is not valid for file discovery",
                             STR_ARG(pattern));
         }
@@ -44,9 +55,11 @@ struct sd_file {
     struct sd_file *next;
     struct str path; /* in `arena` of the discovery */
     struct file_info info;
-    bool is_seen; /* by the current poll */
+    bool is_seen;   /* by the current poll */
+    bool is_unread; /* could not be read: try again */
     struct arena arena;
-    struct bytes text;
+    struct bytes text; /* of the groups */
+    bool has_groups;
     struct yaml_list groups; /* of struct static_config, in `arena` */
 };
 
@@ -56,6 +69,8 @@ struct file_discovery {
     struct sd_file *files;
     size_t file_count;
     bool has_changed;
+    bool is_refresh; /* this poll reads every file */
+    int64_t refreshed_ms;
 };
 
 static const struct mem_source *memory(const struct file_discovery *d)
@@ -63,10 +78,15 @@ static const struct mem_source *memory(const struct file_discovery *d)
     return mem_source_of(d->options.mem, MEM_SCRAPE);
 }
 
-static void sd_file_destroy(struct file_discovery *d, struct sd_file *f)
+static void free_text(const struct file_discovery *d, struct bytes text)
 {
     const struct mem_source *mem = memory(d);
-    if (f->text.ptr) mem->free(mem->ctx, (void *)(uintptr_t)f->text.ptr, f->text.len);
+    if (text.ptr) mem->free(mem->ctx, (void *)(uintptr_t)text.ptr, text.len);
+}
+
+static void sd_file_destroy(struct file_discovery *d, struct sd_file *f)
+{
+    free_text(d, f->text);
     arena_deinit(&f->arena);
     mem_free(d->options.mem, MEM_SCRAPE, (char *)(uintptr_t)f->path.ptr, f->path.len + 1);
     mem_free(d->options.mem, MEM_SCRAPE, f, sizeof *f);
@@ -176,9 +196,10 @@ static bool parse_groups(struct file_discovery *d, struct str path, struct bytes
     struct yaml_binder binder;
     struct yaml_env env = { .budget = d->options.mem };
     yaml_diags_init(&diags, a);
-    enum err_code rc = str_ends_with(path, STR(".json"))
-                           ? yaml_parse_json(path, str_of_bytes(text), a, &diags, &doc)
-                           : yaml_parse(path, str_of_bytes(text), a, &diags, &doc);
+    bool is_json =
+        path.len >= 5 && str_eq_nocase(str_sub(path, path.len - 5, path.len), STR(".json"));
+    enum err_code rc = is_json ? yaml_parse_json(path, str_of_bytes(text), a, &diags, &doc)
+                               : yaml_parse(path, str_of_bytes(text), a, &diags, &doc);
     if (rc == ERR_OK) {
         yaml_binder_init(&binder, &doc, a, &diags, &env);
         rc = yaml_bind_field(&binder, &LIST, out);
@@ -203,18 +224,25 @@ static void load_file(struct file_discovery *d, struct sd_file *f)
     struct arena arena;
     if (file_read_all(d->options.files, f->path.ptr, mem, SD_FILE_BYTES_MAX, &text, &err) !=
         ERR_OK) {
+        f->is_unread = true;
         log_error(d->options.log, "file discovery: cannot read", LOG_STR("file", f->path),
                   LOG_ERR(&err));
+        return;
+    }
+    f->is_unread = false;
+    if (f->has_groups && str_eq(str_of_bytes(text), str_of_bytes(f->text))) {
+        free_text(d, text);
         return;
     }
     arena_init(&arena, mem, SD_FILE_BYTES_MAX);
     if (!parse_groups(d, f->path, text, &arena, &groups)) {
         arena_deinit(&arena);
-        if (text.ptr) mem->free(mem->ctx, (void *)(uintptr_t)text.ptr, text.len);
+        free_text(d, text);
         return;
     }
-    if (f->text.ptr) mem->free(mem->ctx, (void *)(uintptr_t)f->text.ptr, f->text.len);
+    free_text(d, f->text);
     arena_deinit(&f->arena);
+    f->has_groups = true;
     f->arena = arena;
     f->text = text;
     f->groups = groups;
@@ -244,8 +272,13 @@ static enum err_code visit(void *arg, const char *name, bool is_dir, struct err 
     f->is_seen = true;
     bool is_same = info.size_bytes == f->info.size_bytes && info.mtime_ms == f->info.mtime_ms;
     f->info = info;
-    if (is_new || !is_same) load_file(d, f);
+    if (is_new || !is_same || f->is_unread || d->is_refresh) load_file(d, f);
     return ERR_OK;
+}
+
+static bool is_below(struct str path, struct str dir)
+{
+    return str_starts_with(path, dir) && path.len > dir.len;
 }
 
 static void poll_pattern(struct file_discovery *d, struct str pattern)
@@ -265,14 +298,18 @@ static void poll_pattern(struct file_discovery *d, struct str pattern)
     struct err err = { 0 };
     const struct file_layer *files = d->options.files;
     enum err_code rc = files->list(files->ctx, l.dir, visit, &l, &err);
-    if (rc != ERR_OK) {
-        log_warn(d->options.log, "file discovery: cannot list", LOG_Z("dir", l.dir), LOG_ERR(&err));
-    }
+    if (rc == ERR_OK) return;
+    log_warn(d->options.log, "file discovery: cannot list", LOG_Z("dir", l.dir), LOG_ERR(&err));
+    if (rc == ERR_NOTFOUND) return; /* a directory that is gone takes its files along */
+    for (struct sd_file *f = d->files; f; f = f->next)
+        f->is_seen |= is_below(f->path, str_of_z(l.dir));
 }
 
-bool file_discovery_poll(struct file_discovery *d)
+bool file_discovery_poll(struct file_discovery *d, int64_t now_ms)
 {
     d->has_changed = false;
+    d->is_refresh = now_ms - d->refreshed_ms >= d->config->refresh_interval_ms;
+    if (d->is_refresh) d->refreshed_ms = now_ms;
     for (struct sd_file *f = d->files; f; f = f->next)
         f->is_seen = false;
     for (size_t i = 0; i < d->config->files.count; i++) {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "collect/http/http_config.h"
 
+#include <stdio.h>
+
 #define SECRET_FILE_MAX ((size_t)1 << 20)
 
 #define STR_FIELD(type, name)                                                                      \
@@ -12,6 +14,59 @@
 #name, YAML_T_SECRET, .offset = offsetof(type, name)                                       \
     }
 
+/* The two exclude each other. */
+static void check_pair(struct yaml_binder *b, const struct yaml_node *node, struct str first,
+                       struct str second, const char *names)
+{
+    if (first.len && second.len) {
+        yaml_bind_error(b, node, "at most one of %s must be configured", names);
+    }
+}
+
+static void check_basic_auth(struct yaml_binder *b, const struct yaml_node *node, void *obj)
+{
+    const struct basic_auth_config *c = obj;
+    check_pair(b, node, c->username, c->username_file, "basic_auth username & username_file");
+    check_pair(b, node, c->password, c->password_file, "basic_auth password & password_file");
+}
+
+static void check_authorization(struct yaml_binder *b, const struct yaml_node *node, void *obj)
+{
+    const struct authorization_config *c = obj;
+    check_pair(b, node, c->credentials, c->credentials_file,
+               "authorization credentials & credentials_file");
+    if (str_eq_nocase(str_trim(c->type), STR("basic"))) {
+        yaml_bind_error(
+            b, node, "authorization type cannot be set to \"basic\", use \"basic_auth\" instead");
+    }
+}
+
+static bool is_tls_version(struct str s)
+{
+    return s.len == 0 || str_eq(s, STR("TLS10")) || str_eq(s, STR("TLS11")) ||
+           str_eq(s, STR("TLS12")) || str_eq(s, STR("TLS13"));
+}
+
+static void check_tls(struct yaml_binder *b, const struct yaml_node *node, void *obj)
+{
+    const struct tls_client_config *c = obj;
+    bool has_cert = c->cert.len || c->cert_file.len, has_key = c->key.len || c->key_file.len;
+    check_pair(b, node, c->ca, c->ca_file, "ca & ca_file");
+    check_pair(b, node, c->cert, c->cert_file, "cert & cert_file");
+    check_pair(b, node, c->key, c->key_file, "key & key_file");
+    if (has_cert != has_key) {
+        yaml_bind_error(
+            b, node, "exactly one of %s must be configured when a client %s is configured",
+            has_cert ? "key or key_file" : "cert or cert_file", has_cert ? "certificate" : "key");
+    }
+    if (!is_tls_version(c->min_version) || !is_tls_version(c->max_version)) {
+        yaml_bind_error(b, node, "unknown TLS version: TLS10, TLS11, TLS12 or TLS13");
+    }
+    if (c->max_version.len && !str_eq(c->max_version, STR("TLS13"))) {
+        yaml_bind_warn(b, yaml_get_key(node, STR("max_version")), "max_version has no effect");
+    }
+}
+
 static const struct yaml_field BASIC_AUTH_FIELDS[] = {
     STR_FIELD(struct basic_auth_config, username),
     STR_FIELD(struct basic_auth_config, username_file),
@@ -19,7 +74,7 @@ static const struct yaml_field BASIC_AUTH_FIELDS[] = {
     STR_FIELD(struct basic_auth_config, password_file),
 };
 static const struct yaml_schema BASIC_AUTH =
-    YAML_SCHEMA(struct basic_auth_config, BASIC_AUTH_FIELDS);
+    YAML_SCHEMA(struct basic_auth_config, BASIC_AUTH_FIELDS, .check = check_basic_auth);
 
 static const struct yaml_field AUTHORIZATION_FIELDS[] = {
     { "type", YAML_T_STR, .offset = offsetof(struct authorization_config, type),
@@ -28,7 +83,7 @@ static const struct yaml_field AUTHORIZATION_FIELDS[] = {
     STR_FIELD(struct authorization_config, credentials_file),
 };
 static const struct yaml_schema AUTHORIZATION =
-    YAML_SCHEMA(struct authorization_config, AUTHORIZATION_FIELDS);
+    YAML_SCHEMA(struct authorization_config, AUTHORIZATION_FIELDS, .check = check_authorization);
 
 static const struct yaml_field TLS_FIELDS[] = {
     STR_FIELD(struct tls_client_config, ca),
@@ -43,19 +98,17 @@ static const struct yaml_field TLS_FIELDS[] = {
     STR_FIELD(struct tls_client_config, min_version),
     STR_FIELD(struct tls_client_config, max_version),
 };
-static const struct yaml_schema TLS = YAML_SCHEMA(struct tls_client_config, TLS_FIELDS);
+static const struct yaml_schema TLS =
+    YAML_SCHEMA(struct tls_client_config, TLS_FIELDS, .check = check_tls);
 
 static void check_http_config(struct yaml_binder *b, const struct yaml_node *node, void *obj)
 {
     const struct http_config *c = obj;
     bool has_bearer = c->bearer_token.len || c->bearer_token_file.len;
+    check_pair(b, node, c->bearer_token, c->bearer_token_file, "bearer_token & bearer_token_file");
     if ((c->basic_auth != NULL) + (c->authorization != NULL) + has_bearer > 1) {
         yaml_bind_error(b, node,
                         "at most one of basic_auth, authorization and bearer_token may be set");
-    }
-    if (c->basic_auth && c->basic_auth->password.len && c->basic_auth->password_file.len) {
-        yaml_bind_error(b, node,
-                        "at most one of basic_auth password & password_file must be configured");
     }
 }
 
@@ -74,7 +127,8 @@ static const struct yaml_field HTTP_FIELDS[] = {
     { "enable_http2", YAML_T_BOOL, .offset = offsetof(struct http_config, enable_http2),
       .default_text = "true" },
     { "proxy_url", YAML_T_URL, .offset = offsetof(struct http_config, proxy_url) },
-    STR_FIELD(struct http_config, no_proxy),
+    { "no_proxy", YAML_T_STR, .offset = offsetof(struct http_config, no_proxy),
+      .note = "no_proxy has no effect yet" },
     { "proxy_from_environment", YAML_T_BOOL,
       .offset = offsetof(struct http_config, proxy_from_environment) },
     { "proxy_connect_header", YAML_T_UNUSED, .note = "proxy_connect_header has no effect" },
@@ -85,17 +139,34 @@ const struct yaml_schema HTTP_CONFIG =
                 .docs = "configuration.md#http_config");
 
 /* `text` itself, or the trimmed content of `file` when that is set. */
-static enum err_code text_or_file(const struct file_layer *files, struct arena *a, struct str text,
-                                  struct str file, struct str *out, struct err *err)
+struct source {
+    const struct http_config_files *files;
+    struct arena *a;
+    struct err *err;
+};
+
+static enum err_code text_or_file(const struct source *from, struct str text, struct str file,
+                                  struct str *out)
 {
     char path[FILE_PATH_SIZE];
     struct bytes content = { NULL, 0 };
+    struct arena *a = from->a;
+    struct err *err = from->err, why = { 0 };
     if (file.len == 0) {
         *out = text;
         return ERR_OK;
     }
-    TRY(file_read_all(files, str_z(file, path, sizeof path), a->mem, SECRET_FILE_MAX, &content,
-                      err));
+    struct str base = file.ptr[0] == '/' ? (struct str){ "", 0 } : from->files->base_dir;
+    int n = snprintf(path, sizeof path, STR_FMT "%s" STR_FMT, STR_ARG(base), base.len ? "/" : "",
+                     STR_ARG(file));
+    if (n < 0 || n >= (int)sizeof path) return err_set(err, ERR_LIMIT, "the path is too long");
+    enum err_code rc =
+        file_read_all(from->files->layer, path, a->mem, SECRET_FILE_MAX, &content, &why);
+    if (rc != ERR_OK) {
+        char text_of[256];
+        err_text(&why, text_of, sizeof text_of);
+        return err_setf(err, rc, "http config", "unable to read %s: %s", path, text_of);
+    }
     struct str trimmed = str_trim(str_of_bytes(content));
     struct str copy = arena_str(a, trimmed);
     a->mem->free(a->mem->ctx, (void *)(uintptr_t)content.ptr, content.len);
@@ -104,14 +175,14 @@ static enum err_code text_or_file(const struct file_layer *files, struct arena *
     return ERR_OK;
 }
 
-static enum err_code apply_tls(const struct tls_client_config *c, const struct file_layer *files,
-                               struct arena *a, struct http_call_options *out, struct err *err)
+static enum err_code apply_tls(const struct source *from, const struct tls_client_config *c,
+                               struct http_call_options *out)
 {
-    struct http_client_tls *tls = arena_new(a, struct http_client_tls);
-    if (!tls) return err_set(err, ERR_NOMEM, "no memory for TLS options");
-    TRY(text_or_file(files, a, c->ca, c->ca_file, &tls->ca_pem, err));
-    TRY(text_or_file(files, a, c->cert, c->cert_file, &tls->certificate_pem, err));
-    TRY(text_or_file(files, a, c->key, c->key_file, &tls->key_pem, err));
+    struct http_client_tls *tls = arena_new(from->a, struct http_client_tls);
+    if (!tls) return err_set(from->err, ERR_NOMEM, "no memory for TLS options");
+    TRY(text_or_file(from, c->ca, c->ca_file, &tls->ca_pem));
+    TRY(text_or_file(from, c->cert, c->cert_file, &tls->certificate_pem));
+    TRY(text_or_file(from, c->key, c->key_file, &tls->key_pem));
     tls->server_name = c->server_name;
     tls->insecure_skip_verify = c->insecure_skip_verify;
     tls->is_tls13_only = str_eq(c->min_version, STR("TLS13"));
@@ -119,25 +190,52 @@ static enum err_code apply_tls(const struct tls_client_config *c, const struct f
     return ERR_OK;
 }
 
-enum err_code http_config_apply(const struct http_config *config, const struct file_layer *files,
-                                struct arena *a, struct http_call_options *out, struct err *err)
+/* Bearer tokens are the client's business; any other type is a header of ours. */
+static enum err_code apply_authorization(const struct source *from,
+                                         const struct authorization_config *c,
+                                         struct http_call_options *out)
 {
+    struct str credentials, type = str_trim(c->type);
+    TRY(text_or_file(from, c->credentials, c->credentials_file, &credentials));
+    if (str_eq_nocase(type, STR("bearer"))) {
+        out->bearer_token = credentials;
+        return ERR_OK;
+    }
+    struct http_header *headers =
+        arena_array(from->a, struct http_header, (size_t)out->header_count + 1);
+    struct str value = (struct str){ arena_alloc_raw(from->a, type.len + credentials.len + 1, 1, 1),
+                                     type.len + 1 + credentials.len };
+    if (!headers || !value.ptr) return err_set(from->err, ERR_NOMEM, "no memory for a header");
+    char *text = (char *)(uintptr_t)value.ptr;
+    memcpy(text, type.ptr, type.len);
+    text[type.len] = ' ';
+    if (credentials.len) memcpy(text + type.len + 1, credentials.ptr, credentials.len);
+    for (uint32_t i = 0; i < out->header_count; i++)
+        headers[i] = out->headers[i];
+    headers[out->header_count] = (struct http_header){ STR("Authorization"), value };
+    out->headers = headers;
+    out->header_count++;
+    return ERR_OK;
+}
+
+enum err_code http_config_apply(const struct http_config *config,
+                                const struct http_config_files *files, struct arena *a,
+                                struct http_call_options *out, struct err *err)
+{
+    const struct source from = { files, a, err };
     const struct basic_auth_config *basic = config->basic_auth;
-    const struct authorization_config *authorization = config->authorization;
     out->follow_redirects = config->follow_redirects;
     out->proxy_url = config->proxy_url;
     out->proxy_from_environment = config->proxy_from_environment;
     if (basic) {
-        TRY(text_or_file(files, a, basic->username, basic->username_file, &out->basic_user, err));
-        TRY(text_or_file(files, a, basic->password, basic->password_file, &out->basic_password,
-                         err));
+        TRY(text_or_file(&from, basic->username, basic->username_file, &out->basic_user));
+        TRY(text_or_file(&from, basic->password, basic->password_file, &out->basic_password));
     }
-    if (authorization) {
-        TRY(text_or_file(files, a, authorization->credentials, authorization->credentials_file,
-                         &out->bearer_token, err));
-    } else if (config->bearer_token.len || config->bearer_token_file.len) {
-        TRY(text_or_file(files, a, config->bearer_token, config->bearer_token_file,
-                         &out->bearer_token, err));
+    if (config->authorization) {
+        TRY(apply_authorization(&from, config->authorization, out));
+    } else {
+        TRY(text_or_file(&from, config->bearer_token, config->bearer_token_file,
+                         &out->bearer_token));
     }
-    return config->tls_config ? apply_tls(config->tls_config, files, a, out, err) : ERR_OK;
+    return config->tls_config ? apply_tls(&from, config->tls_config, out) : ERR_OK;
 }

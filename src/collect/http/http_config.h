@@ -3,8 +3,8 @@
  * http_config - Prometheus' HTTP client options, as they appear inline in scrape_configs, service
  * discovery and remote endpoints; and the way from them to a prepared call.
  *
- * Files (password_file, ca_file, ...) are read when a call is prepared; secrets never leave this
- * struct except into the request.
+ * Files (password_file, ca_file, ...) are read when a call is prepared, so that whoever prepares it
+ * anew gets a rotated secret; secrets never leave this struct except into the request.
  */
 #ifndef PHAROS_COLLECT_HTTP_HTTP_CONFIG_H
 #define PHAROS_COLLECT_HTTP_HTTP_CONFIG_H
@@ -41,10 +41,16 @@ struct http_config {
 /* For YAML_T_INLINE. */
 extern const struct yaml_schema HTTP_CONFIG;
 
-/* Fill authentication, TLS, proxy and redirects of *out; texts in `a`. ERR_IO / ERR_NOTFOUND when a file
- * cannot be read (detail names it). */
+/* Where the files of a configuration are: relative paths start at the directory of its file. */
+struct http_config_files {
+    const struct file_layer *layer;
+    struct str base_dir;
+};
+
+/* Fill authentication, TLS, proxy and redirects of *out, and add to its headers; texts in `a`.
+ * ERR_IO / ERR_NOTFOUND when a file cannot be read (detail names it), ERR_NOMEM. */
 CHECK_RESULT enum err_code http_config_apply(const struct http_config *config,
-                                             const struct file_layer *files, struct arena *a,
+                                             const struct http_config_files *files, struct arena *a,
                                              struct http_call_options *out, struct err *err);
 
 #endif

@@ -45,6 +45,7 @@ static enum err_code compile_rule(struct relabel_rules *all, const struct relabe
     if (!names) return fail_nomem(err);
     for (size_t i = 0; i < c->source_labels.count; i++) {
         names[i] = arena_str(&all->arena, ((const struct str *)c->source_labels.items)[i]);
+        if (!names[i].ptr) return fail_nomem(err);
     }
     *out = (struct relabel_rule){
         .action = (enum relabel_action)c->action,
@@ -57,6 +58,9 @@ static enum err_code compile_rule(struct relabel_rules *all, const struct relabe
         .is_plain = str_eq(c->regex, STR("(.*)")) && !has_reference(c->replacement) &&
                     !has_reference(c->target_label),
     };
+    if (!out->separator.ptr || !out->target_label.ptr || !out->replacement.ptr) {
+        return fail_nomem(err);
+    }
     return regex_compile(all->mem, c->regex, REGEX_FULL, &out->regex, err);
 }
 
@@ -172,13 +176,17 @@ static enum relabel_result hashmod(const struct relabel_rule *r, struct labels_b
 static enum relabel_result labelmap(const struct relabel_rule *r, struct labels_builder *b)
 {
     bool failed = false;
-    size_t count = b->len; /* mapped labels are appended behind and not mapped again */
+    size_t count = b->len;
+    /* All labels are read before the first is written: what is mapped is not mapped again. */
+    struct label *before = arena_array_raw(b->arena, struct label, count + 1);
+    if (!before) return RELABEL_NOMEM;
+    if (count) memcpy(before, b->ptr, count * sizeof *before);
     for (size_t i = 0; i < count; i++) {
         struct regex_groups groups;
-        struct label l = b->ptr[i];
+        struct label l = before[i];
         if (!regex_match_groups(r->regex, l.name, &groups)) continue;
         struct str name = expanded(r, r->replacement, &groups, b->arena, &failed);
-        if (!failed) labels_builder_set(b, name, l.value);
+        if (!failed && label_name_is_valid(name)) labels_builder_set(b, name, l.value);
         if (failed || b->failed) return RELABEL_NOMEM;
     }
     return RELABEL_KEPT;

@@ -58,8 +58,10 @@ static void check_rule(struct yaml_binder *b, const struct yaml_node *node, void
         yaml_bind_error(b, node, "relabel configuration for hashmod requires non-zero modulus");
     }
     check_target(b, node, c);
-    if ((c->action == RELABEL_HASHMOD || is_case || is_equal) && c->target_label.len &&
-        !label_name_is_valid(c->target_label)) {
+    bool is_fixed =
+        c->action == RELABEL_HASHMOD || is_case || is_equal ||
+        (c->action == RELABEL_REPLACE && str_index(c->target_label, '$') == c->target_label.len);
+    if (is_fixed && c->target_label.len && !label_name_is_valid(c->target_label)) {
         yaml_bind_error(b, node, "\"" STR_FMT "\" is invalid 'target_label' for %s action",
                         STR_ARG(c->target_label), action);
     }

@@ -113,7 +113,6 @@ static enum err_code decode_new(struct scrape_run *run, const struct batch_serie
     *out_is_dropped = rc == ERR_NOTFOUND;
     if (*out_is_dropped) return ERR_OK;
     TRY(rc);
-    run->counts.added++;
     return labels_copy(run->batch.arena, labels, &origin->labels, err);
 }
 
@@ -131,11 +130,13 @@ static enum err_code take_line(struct scrape_run *run, const struct batch *parse
     *out_index = UINT32_MAX;
     struct scrape_entry *e = scrape_cache_get(cache, line->key_hash, &is_new);
     if (!e) return fail_nomem(err);
-    if (is_new || (!e->is_dropped && e->ref.v == 0)) {
+    bool was_here = !is_new && e->iteration == cache->iteration; /* in this body already */
+    bool is_repeated = was_here && !info->has_ts;
+    if (is_new || (!e->is_dropped && e->ref.v == 0 && !is_repeated)) {
         TRY(decode_new(run, line, &origin, &is_dropped, err));
         e->is_dropped = is_dropped;
+        run->counts.added += !is_dropped && !was_here;
     }
-    bool is_repeated = e->iteration == cache->iteration && !info->has_ts;
     e->iteration = cache->iteration;
     e->has_ts = info->has_ts && !run->scope->config->track_timestamps_staleness;
     if (e->is_dropped) return ERR_OK;

@@ -3,6 +3,9 @@
 
 #include "collect/discovery/discovery.h"
 #include "collect/relabel/relabel.h"
+#include "model/labels.h"
+
+#define SCRAPE_TIMEOUT_DEFAULT_MS 10000
 
 #define LIMIT(name)                                                                                \
     {                                                                                              \
@@ -37,9 +40,11 @@ static const struct yaml_field GLOBAL_FIELDS[] = {
       .offset = offsetof(struct global_config, rule_query_offset_ms) },
     { "external_labels", YAML_T_MAP, .offset = offsetof(struct global_config, external_labels),
       .elem = YAML_T_STR, .flags = YAML_F_OS_ENV },
-    { "query_log_file", YAML_T_STR, .offset = offsetof(struct global_config, query_log_file) },
+    { "query_log_file", YAML_T_STR, .offset = offsetof(struct global_config, query_log_file),
+      .note = "query_log_file has no effect yet" },
     { "scrape_failure_log_file", YAML_T_STR,
-      .offset = offsetof(struct global_config, scrape_failure_log_file) },
+      .offset = offsetof(struct global_config, scrape_failure_log_file),
+      .note = "scrape_failure_log_file has no effect yet" },
     { .type = YAML_T_INLINE, .offset = offsetof(struct global_config, limits), .schema = &LIMITS },
     { "metric_name_validation_scheme", YAML_T_UNUSED },
     { "metric_name_escaping_scheme", YAML_T_UNUSED },
@@ -49,12 +54,69 @@ static const struct yaml_field GLOBAL_FIELDS[] = {
     { "extra_scrape_metrics", YAML_T_BOOL,
       .offset = offsetof(struct global_config, extra_scrape_metrics) },
 };
-const struct yaml_schema GLOBAL_CONFIG =
-    YAML_SCHEMA(struct global_config, GLOBAL_FIELDS, .docs = "configuration.md#global");
+
+static const char *const PROTOCOLS[] = { "OpenMetricsText0.0.1", "OpenMetricsText1.0.0",
+                                         "PrometheusProto", "PrometheusText0.0.4",
+                                         "PrometheusText1.0.0" };
+#define PROTOCOLS_TEXT                                                                             \
+    "[OpenMetricsText0.0.1 OpenMetricsText1.0.0 PrometheusProto PrometheusText0.0.4 "              \
+    "PrometheusText1.0.0]"
+
+static bool is_protocol(struct str name)
+{
+    for (size_t i = 0; i < sizeof PROTOCOLS / sizeof PROTOCOLS[0]; i++) {
+        if (str_eq(name, str_of_z(PROTOCOLS[i]))) return true;
+    }
+    return false;
+}
+
+/* `node` is the section that has the list. */
+static void check_protocols(struct yaml_binder *b, const struct yaml_node *node,
+                            const struct yaml_list *protocols)
+{
+    const struct str *names = protocols->items;
+    const struct yaml_node *at = yaml_get(node, STR("scrape_protocols"));
+    if (at && at->kind == YAML_LIST && protocols->count == 0) {
+        yaml_bind_error(b, at, "scrape_protocols cannot be empty");
+    }
+    for (size_t i = 0; i < protocols->count; i++) {
+        if (!is_protocol(names[i])) {
+            yaml_bind_error(b, at, "unknown scrape protocol \"" STR_FMT "\", supported: %s",
+                            STR_ARG(names[i]), PROTOCOLS_TEXT);
+        }
+        for (size_t k = 0; k < i; k++) {
+            if (!str_eq(names[i], names[k])) continue;
+            yaml_bind_error(b, at, "duplicated protocol \"" STR_FMT "\" in scrape_protocols",
+                            STR_ARG(names[i]));
+        }
+    }
+}
+
+static void check_global(struct yaml_binder *b, const struct yaml_node *node, void *obj)
+{
+    const struct global_config *c = obj;
+    const struct yaml_str_pair *labels = c->external_labels.items;
+    check_protocols(b, node, &c->scrape_protocols);
+    for (size_t i = 0; i < c->external_labels.count; i++) {
+        if (label_name_is_valid(labels[i].key)) continue;
+        yaml_bind_error(b, yaml_get(node, STR("external_labels")),
+                        "\"" STR_FMT "\" is not a valid label name", STR_ARG(labels[i].key));
+    }
+}
+const struct yaml_schema GLOBAL_CONFIG = YAML_SCHEMA(
+    struct global_config, GLOBAL_FIELDS, .check = check_global, .docs = "configuration.md#global");
 
 static void check_scrape_config(struct yaml_binder *b, const struct yaml_node *node, void *obj)
 {
     const struct scrape_config *c = obj;
+    struct str fallback = c->fallback_scrape_protocol;
+    check_protocols(b, node, &c->scrape_protocols);
+    if (fallback.len && !is_protocol(fallback)) {
+        yaml_bind_error(b, yaml_get(node, STR("fallback_scrape_protocol")),
+                        "invalid fallback_scrape_protocol: unknown scrape protocol \"" STR_FMT
+                        "\", supported: %s",
+                        STR_ARG(fallback), PROTOCOLS_TEXT);
+    }
     if (!str_eq(c->scheme, STR("http")) && !str_eq(c->scheme, STR("https"))) {
         yaml_bind_error(b, node, "scheme must be http or https, not \"" STR_FMT "\"",
                         STR_ARG(c->scheme));
@@ -114,6 +176,7 @@ static const struct yaml_field SCRAPE_FIELDS[] = {
     OTHER_SD("docker"),
     OTHER_SD("dockerswarm"),
     OTHER_SD("kubernetes"),
+    OTHER_SD("aws"),
     OTHER_SD("ec2"),
     OTHER_SD("gce"),
     OTHER_SD("azure"),
@@ -134,6 +197,8 @@ static const struct yaml_field SCRAPE_FIELDS[] = {
     OTHER_SD("ionos"),
     OTHER_SD("kuma"),
     OTHER_SD("lightsail"),
+    OTHER_SD("oci"),
+    OTHER_SD("outscale"),
     OTHER_SD("ovhcloud"),
     OTHER_SD("stackit"),
     { "relabel_configs", YAML_T_LIST, .offset = offsetof(struct scrape_config, relabel_configs),
@@ -167,6 +232,11 @@ static void inherit_limits(struct scrape_limits *own, const struct scrape_limits
     }
 }
 
+static int64_t min_ms(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 static void resolve_one(struct yaml_binder *b, const struct yaml_node *node,
                         const struct global_config *global, struct scrape_config *c)
 {
@@ -178,8 +248,7 @@ static void resolve_one(struct yaml_binder *b, const struct yaml_node *node,
                         STR_ARG(c->job_name));
     }
     if (c->scrape_timeout_ms == 0) {
-        int64_t wanted = global->scrape_timeout_ms ? global->scrape_timeout_ms : 10000;
-        c->scrape_timeout_ms = wanted < c->scrape_interval_ms ? wanted : c->scrape_interval_ms;
+        c->scrape_timeout_ms = min_ms(global->scrape_timeout_ms, c->scrape_interval_ms);
     }
     if (c->scrape_protocols.count == 0) c->scrape_protocols = global->scrape_protocols;
     c->extra_scrape_metrics |= global->extra_scrape_metrics;
@@ -187,11 +256,14 @@ static void resolve_one(struct yaml_binder *b, const struct yaml_node *node,
 }
 
 void scrape_configs_resolve(struct yaml_binder *b, const struct yaml_node *node,
-                            const struct global_config *global, struct yaml_list *configs)
+                            struct global_config *global, struct yaml_list *configs)
 {
     struct scrape_config *items = configs->items;
     if (global->scrape_timeout_ms > global->scrape_interval_ms) {
         yaml_bind_error(b, node, "global scrape timeout greater than scrape interval");
+    }
+    if (global->scrape_timeout_ms == 0) {
+        global->scrape_timeout_ms = min_ms(SCRAPE_TIMEOUT_DEFAULT_MS, global->scrape_interval_ms);
     }
     for (size_t i = 0; i < configs->count; i++) {
         const struct yaml_node *at =

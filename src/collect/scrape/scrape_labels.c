@@ -44,29 +44,39 @@ void scrape_merge_labels(struct labels_builder *b, struct labels target, bool ho
     rename_conflicts(b, conflicts, count);
 }
 
+/* At most 50 bytes of names and values are shown. */
+static struct str shown(struct str s)
+{
+    return str_sub(s, 0, 50);
+}
+
 static enum err_code check_limits(const struct scrape_limits *limits, struct labels labels,
                                   struct err *err)
 {
-    struct str metric = labels_get(labels, LABEL_METRIC_NAME);
-    int metric_len = (int)(metric.len > 50 ? 50 : metric.len);
+    struct str metric = shown(labels_get(labels, LABEL_METRIC_NAME));
     if (limits->label_limit && labels.len > limits->label_limit) {
         return err_setf(err, ERR_LIMIT, "label_limit exceeded",
-                        "(metric: %.*s, number of labels: %zu, limit: %zu)", metric_len, metric.ptr,
-                        labels.len, (size_t)limits->label_limit);
+                        "label_limit exceeded (metric: " STR_FMT
+                        ", number of labels: %zu, limit: %zu)",
+                        STR_ARG(metric), labels.len, (size_t)limits->label_limit);
     }
     for (size_t i = 0; i < labels.len; i++) {
-        const struct label *l = &labels.ptr[i];
-        if (limits->label_name_length_limit && l->name.len > limits->label_name_length_limit) {
+        struct str name = labels.ptr[i].name, value = labels.ptr[i].value;
+        char quoted[224];
+        if (limits->label_name_length_limit && name.len > limits->label_name_length_limit) {
             return err_setf(err, ERR_LIMIT, "label_name_length_limit exceeded",
-                            "(metric: %.*s, label name: %.50s..., length: %zu, limit: %zu)",
-                            metric_len, metric.ptr, l->name.ptr, l->name.len,
+                            "label_name_length_limit exceeded (metric: " STR_FMT
+                            ", label name: " STR_FMT ", length: %zu, limit: %zu)",
+                            STR_ARG(metric), STR_ARG(shown(name)), name.len,
                             (size_t)limits->label_name_length_limit);
         }
-        if (limits->label_value_length_limit && l->value.len > limits->label_value_length_limit) {
+        if (limits->label_value_length_limit && value.len > limits->label_value_length_limit) {
             return err_setf(err, ERR_LIMIT, "label_value_length_limit exceeded",
-                            "(metric: %.*s, label name: %.*s, length: %zu, limit: %zu)", metric_len,
-                            metric.ptr, (int)(l->name.len > 50 ? 50 : l->name.len), l->name.ptr,
-                            l->value.len, (size_t)limits->label_value_length_limit);
+                            "label_value_length_limit exceeded (metric: " STR_FMT
+                            ", label name: " STR_FMT ", value: %s, length: %zu, limit: %zu)",
+                            STR_ARG(metric), STR_ARG(shown(name)),
+                            str_quote(shown(value), quoted, sizeof quoted), value.len,
+                            (size_t)limits->label_value_length_limit);
         }
     }
     return ERR_OK;

@@ -54,7 +54,7 @@ static void on_poll(struct loop_timer *timer)
         (struct scrape_manager *)(void *)((char *)timer -
                                           offsetof(struct scrape_manager, poll_timer));
     for (struct scrape_pool *p = m->pools; p; p = p->next)
-        pool_sync(p, NULL, false);
+        scrape_pool_sync(p, NULL, false);
     count_targets(m);
     arm_poll(m);
 }
@@ -64,7 +64,7 @@ static void destroy_pools(struct scrape_pool *list)
     while (list) {
         struct scrape_pool *p = list;
         list = p->next;
-        pool_destroy(p);
+        scrape_pool_destroy(p);
     }
 }
 
@@ -121,11 +121,11 @@ static enum err_code build_pools(struct scrape_manager *m, const struct scrape_s
     const struct scrape_config *configs = settings->scrape_configs->items;
     struct scrape_pool **tail = out_list;
     for (size_t i = 0; i < settings->local_count; i++) {
-        TRY(pool_create_local(m, &settings->locals[i], tail, err));
+        TRY(scrape_pool_create_local(m, &settings->locals[i], tail, err));
         tail = &(*tail)->next;
     }
     for (size_t i = 0; i < settings->scrape_configs->count; i++) {
-        TRY(pool_create(m, &configs[i], tail, err));
+        TRY(scrape_pool_create(m, &configs[i], tail, err));
         tail = &(*tail)->next;
     }
     return ERR_OK;
@@ -163,7 +163,7 @@ static void run_apply(struct request *r)
         return;
     }
     for (struct scrape_pool *p = fresh; p; p = p->next) {
-        pool_sync(p, find_pool(m->pools, p->config->job_name), true);
+        scrape_pool_sync(p, find_pool(m->pools, p->config->job_name), true);
     }
     mutex_lock(&m->lock);
     old = m->pools;
@@ -233,6 +233,7 @@ void scrape_manager_destroy(struct scrape_manager *m)
         thread_join(&m->thread);
     }
     http_client_destroy(m->client);
+    if (m->loop) loop_timer_cancel(m->loop, &m->poll_timer);
     loop_destroy(m->loop);
     if (m->settings.release) m->settings.release(m->settings.owner);
     arena_deinit(&m->scratch);

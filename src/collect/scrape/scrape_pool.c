@@ -6,6 +6,9 @@
 
 #define DROPPED_BYTES_MAX ((size_t)64 << 20)
 #define METADATA_BYTES_MAX ((size_t)16 << 20)
+#define MEANING_BYTES_MAX ((size_t)16 << 20)
+/* Targets of a pool may say different things about one family. */
+#define METADATA_VARIANTS_MAX 4
 /* Shown when keep_dropped_targets sets no limit. */
 #define DROPPED_KEPT_MAX 5000
 
@@ -22,7 +25,7 @@ static void init_pool(struct scrape_manager *m, struct scrape_pool *p)
     arena_init(&p->metadata_arena, mem, METADATA_BYTES_MAX);
 }
 
-void pool_destroy(struct scrape_pool *p)
+void scrape_pool_destroy(struct scrape_pool *p)
 {
     if (!p) return;
     struct mem_budget *mem = p->manager->options.mem;
@@ -42,7 +45,7 @@ void pool_destroy(struct scrape_pool *p)
     arena_deinit(&p->metadata_arena);
     mem_free(mem, MEM_SCRAPE, p, sizeof *p);
 }
-DEFINE_CLEANUP(pool_destroy, struct scrape_pool *)
+DEFINE_CLEANUP(scrape_pool_destroy, struct scrape_pool *)
 
 static enum err_code create_discoveries(struct scrape_pool *p, struct err *err)
 {
@@ -63,16 +66,39 @@ static enum err_code create_discoveries(struct scrape_pool *p, struct err *err)
     return ERR_OK;
 }
 
-enum err_code pool_create(struct scrape_manager *m, const struct scrape_config *config,
-                          struct scrape_pool **out, struct err *err)
+/* Everything that decides which series a line belongs to: caches of equal meaning are exchangeable. */
+static enum err_code find_meaning(struct scrape_pool *p, struct err *err)
 {
-    CLEANUP(pool_destroy_p)
+    const struct scrape_config *config = p->config;
+    const struct scrape_limits limits = { .label_limit = config->limits.label_limit,
+                                          .label_name_length_limit =
+                                              config->limits.label_name_length_limit,
+                                          .label_value_length_limit =
+                                              config->limits.label_value_length_limit };
+    const struct scrape_config relevant = { .honor_labels = config->honor_labels,
+                                            .limits = limits,
+                                            .metric_relabel_configs =
+                                                config->metric_relabel_configs };
+    struct buf text;
+    buf_init(&text, mem_source_of(p->manager->options.mem, MEM_SCRAPE), MEANING_BYTES_MAX);
+    yaml_dump(&SCRAPE_CONFIG, &relevant, &text);
+    bool failed = buf_failed(&text);
+    p->meaning = hash64(text.ptr, text.len, 0);
+    buf_deinit(&text);
+    return failed ? fail_nomem(err) : ERR_OK;
+}
+
+enum err_code scrape_pool_create(struct scrape_manager *m, const struct scrape_config *config,
+                                 struct scrape_pool **out, struct err *err)
+{
+    CLEANUP(scrape_pool_destroy_p)
     struct scrape_pool *p = mem_zalloc(m->options.mem, MEM_SCRAPE, sizeof *p);
     if (!p) return fail_nomem(err);
     p->config = config;
     init_pool(m, p);
     TRY(relabel_compile(&config->relabel_configs, m->options.mem, &p->rules, err));
     TRY(relabel_compile(&config->metric_relabel_configs, m->options.mem, &p->metric_rules, err));
+    TRY(find_meaning(p, err));
     TRY(create_discoveries(p, err));
     *out = TAKE(p);
     return ERR_OK;
@@ -89,6 +115,7 @@ static void init_target(struct scrape_pool *p, struct target *t)
 /* Point the scope of a (new or moved) target at its pool. */
 static void set_scope(struct target *t)
 {
+    t->meaning = t->pool->meaning;
     struct hash128 id = t->spec.identity;
     t->scope = (struct scrape_scope){ .config = t->pool->config,
                                       .metric_rules = t->pool->metric_rules,
@@ -114,10 +141,10 @@ static enum err_code build_local(struct target *t, const struct scrape_local *lo
     return ERR_OK;
 }
 
-enum err_code pool_create_local(struct scrape_manager *m, const struct scrape_local *local,
-                                struct scrape_pool **out, struct err *err)
+enum err_code scrape_pool_create_local(struct scrape_manager *m, const struct scrape_local *local,
+                                       struct scrape_pool **out, struct err *err)
 {
-    CLEANUP(pool_destroy_p)
+    CLEANUP(scrape_pool_destroy_p)
     struct scrape_pool *p = mem_zalloc(m->options.mem, MEM_SCRAPE, sizeof *p);
     if (!p) return fail_nomem(err);
     p->config_local = (struct scrape_config){ .job_name = str_of_z(local->job),
@@ -183,6 +210,24 @@ static void keep_dropped(struct scrape_pool *p, struct labels discovered)
     p->dropped_kept++;
 }
 
+/* A new life with the old memory: of its last scrape, and of its series if lines mean the same as
+ * before. Otherwise all lines are looked at anew, and what is not exposed under its new labels gets no
+ * stale marker (as in Prometheus). Frees `old`. */
+static void inherit(struct target *fresh, struct target *old, uint64_t meaning)
+{
+    target_stop(old);
+    if (old->meaning == meaning) {
+        struct scrape_cache cache = fresh->cache;
+        fresh->cache = old->cache;
+        old->cache = cache;
+    }
+    fresh->health = old->health;
+    fresh->last_scrape_ms = old->last_scrape_ms;
+    fresh->last_duration_s = old->last_duration_s;
+    memcpy(fresh->last_error, old->last_error, sizeof fresh->last_error);
+    target_free(old);
+}
+
 /* A target with this specification: one that runs already, or a new one. */
 static void want(struct sync *s, struct target *fresh)
 {
@@ -199,16 +244,8 @@ static void want(struct sync *s, struct target *fresh)
     if (t && is_same_pool) {
         target_free(fresh);
     } else {
-        if (t) { /* a new life with the old memory of its series */
-            target_stop(t);
-            struct scrape_cache cache = fresh->cache;
-            fresh->cache = t->cache;
-            t->cache = cache;
-            fresh->health = t->health;
-            fresh->last_scrape_ms = t->last_scrape_ms;
-            fresh->last_duration_s = t->last_duration_s;
-            target_free(t);
-        }
+        bool was_running = t && t->call && http_call_is_running(t->call);
+        if (t) inherit(fresh, t, p->meaning);
         t = fresh;
         set_scope(t);
         if (target_start(t, &err) != ERR_OK) {
@@ -218,6 +255,7 @@ static void want(struct sync *s, struct target *fresh)
             target_free(t);
             return;
         }
+        if (was_running) target_hurry(t);
     }
     t->next = s->wanted;
     s->wanted = t;
@@ -274,23 +312,19 @@ static void start_local(struct scrape_pool *p, struct scrape_pool *old)
     struct err err = { 0 };
     struct target *t = p->targets;
     struct target *before = old ? take_from(&old->targets, t->spec.identity) : NULL;
-    if (before) {
-        t->cache = before->cache;
-        before->cache = (struct scrape_cache){ .mem = m->options.mem };
-        target_stop(before);
-        target_free(before);
-    }
+    if (before) inherit(t, before, p->meaning);
     if (target_start(t, &err) != ERR_OK) {
         log_error(&m->log, "a local target cannot be scheduled", LOG_ERR(&err));
     }
 }
 
-void pool_sync(struct scrape_pool *p, struct scrape_pool *old, bool force)
+void scrape_pool_sync(struct scrape_pool *p, struct scrape_pool *old, bool force)
 {
     struct scrape_manager *m = p->manager;
+    int64_t now_ms = (int64_t)(clock_mono_ns(m->options.clock) / 1000000);
     bool has_changed = force;
     for (size_t i = 0; i < p->discovery_count; i++) {
-        has_changed |= file_discovery_poll(p->discoveries[i]);
+        has_changed |= file_discovery_poll(p->discoveries[i], now_ms);
     }
     if (!has_changed) return;
     stat_add(&m->stats.sync, 1);
@@ -321,38 +355,55 @@ void pool_sync(struct scrape_pool *p, struct scrape_pool *old, bool force)
 
 static bool is_same_metadata(const struct metadata *a, const struct metadata *b)
 {
-    return a->type == b->type && str_eq(a->help, b->help) && str_eq(a->unit, b->unit);
+    return str_eq(a->family, b->family) && a->type == b->type && str_eq(a->help, b->help) &&
+           str_eq(a->unit, b->unit);
 }
 
-void pool_add_metadata(struct scrape_pool *p, const struct metadata *rows, size_t count)
+/* The row that says the same, or NULL; *out_is_full when its family has enough variants. Expositions
+ * keep their order: the row behind the last one (`at`) is nearly always the one. */
+static struct metadata_row *find_metadata(const struct scrape_pool *p, struct metadata_row *at,
+                                          const struct metadata *wanted, bool *out_is_full)
+{
+    size_t variants = 0;
+    *out_is_full = false;
+    if (at && is_same_metadata(&at->metadata, wanted)) return at;
+    for (struct metadata_row *r = p->metadata; r; r = r->next) {
+        if (is_same_metadata(&r->metadata, wanted)) return r;
+        variants += str_eq(r->metadata.family, wanted->family);
+    }
+    *out_is_full = variants >= METADATA_VARIANTS_MAX;
+    return NULL;
+}
+
+/* False when the pool's share of memory is used up: what is there stays. */
+static bool add_metadata(struct scrape_pool *p, const struct metadata *m)
+{
+    struct arena *a = &p->metadata_arena;
+    MUTEX_SCOPE(&p->manager->lock);
+    struct metadata_row *r = arena_new(a, struct metadata_row), **tail = &p->metadata;
+    if (!r) return false;
+    r->metadata = (struct metadata){ .family = arena_str(a, m->family),
+                                     .help = arena_str(a, m->help),
+                                     .unit = arena_str(a, m->unit),
+                                     .type = m->type };
+    if (!r->metadata.family.ptr || !r->metadata.help.ptr || !r->metadata.unit.ptr) return false;
+    while (*tail)
+        tail = &(*tail)->next;
+    *tail = r;
+    p->metadata_count++;
+    return true;
+}
+
+void scrape_pool_add_metadata(struct scrape_pool *p, const struct metadata *rows, size_t count)
 {
     struct metadata_row *at = p->metadata;
     for (size_t i = 0; i < count; i++) {
-        /* Expositions keep their order: the next row is nearly always the one after the last. */
-        struct metadata_row *r = at && str_eq(at->metadata.family, rows[i].family) ? at : NULL;
-        for (struct metadata_row *x = p->metadata; !r && x; x = x->next) {
-            if (str_eq(x->metadata.family, rows[i].family)) r = x;
-        }
-        if (r && is_same_metadata(&r->metadata, &rows[i])) {
+        bool is_full;
+        struct metadata_row *r = find_metadata(p, at, &rows[i], &is_full);
+        if (r) {
             at = r->next;
-            continue;
+        } else if (!is_full && !add_metadata(p, &rows[i])) {
+            return;
         }
-        MUTEX_SCOPE(&p->manager->lock);
-        struct metadata copy = { .family = arena_str(&p->metadata_arena, rows[i].family),
-                                 .help = arena_str(&p->metadata_arena, rows[i].help),
-                                 .unit = arena_str(&p->metadata_arena, rows[i].unit),
-                                 .type = rows[i].type };
-        bool is_new = !r;
-        if (is_new) r = arena_new(&p->metadata_arena, struct metadata_row);
-        if (!r || !copy.family.ptr) return; /* the pool's share is full: what is there stays */
-        r->metadata = copy;
-        if (is_new) {
-            struct metadata_row **tail = &p->metadata;
-            while (*tail)
-                tail = &(*tail)->next;
-            *tail = r;
-            p->metadata_count++;
-        }
-        at = r->next;
     }
 }

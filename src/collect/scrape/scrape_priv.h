@@ -30,14 +30,15 @@ struct target {
     struct scrape_scope scope;
     const struct scrape_local *local; /* NULL: over HTTP */
     struct http_call *call;
-    struct buf answer;     /* body of the scrape that runs; empty between scrapes */
-    char timeout_text[32]; /* X-Prometheus-Scrape-Timeout-Seconds */
+    struct buf answer;      /* body of the scrape that runs; empty between scrapes */
+    bool is_body_too_large; /* the last answer */
+    char timeout_text[32];  /* X-Prometheus-Scrape-Timeout-Seconds */
     struct loop_timer timer;
     int64_t due_ms; /* nominal wall time of the next scrape */
     int64_t ts_ms;  /* sample time of the scrape that runs */
     uint64_t start_ns;
+    uint64_t meaning;    /* what its cache was built with, see scrape_pool */
     int64_t stale_ts_ms; /* of a gone target: time of its stale markers */
-    bool is_kept;        /* during a sync: still wanted */
     /* [lock] result of the last scrape */
     enum target_health health;
     int64_t last_scrape_ms;
@@ -56,6 +57,7 @@ struct scrape_pool {
     struct scrape_config config_local; /* of a local target's pool */
     const struct scrape_config *config;
     struct relabel_rules *rules, *metric_rules;
+    uint64_t meaning; /* hash of all options that make series of lines */
     struct file_discovery **discoveries;
     size_t discovery_count;
     struct target *targets; /* [lock] */
@@ -91,8 +93,10 @@ struct scrape_manager {
     struct scrape_stats stats;
 };
 
-/* scrape_target.c: schedule and run one target. */
+/* scrape_target.c: schedule and run one target. ERR_NOMEM. */
 CHECK_RESULT enum err_code target_start(struct target *t, struct err *err);
+/* Scrape a started target as soon as possible: it takes the place of one that was interrupted. */
+void target_hurry(struct target *t);
 void target_stop(struct target *t);
 /* Free a stopped target. */
 void target_free(struct target *t);
@@ -100,17 +104,18 @@ void target_free(struct target *t);
 void target_retire(struct target *t);
 
 /* scrape_pool.c */
-CHECK_RESULT enum err_code pool_create(struct scrape_manager *m, const struct scrape_config *config,
-                                       struct scrape_pool **out, struct err *err);
-CHECK_RESULT enum err_code pool_create_local(struct scrape_manager *m,
-                                             const struct scrape_local *local,
-                                             struct scrape_pool **out, struct err *err);
+CHECK_RESULT enum err_code scrape_pool_create(struct scrape_manager *m,
+                                              const struct scrape_config *config,
+                                              struct scrape_pool **out, struct err *err);
+CHECK_RESULT enum err_code scrape_pool_create_local(struct scrape_manager *m,
+                                                    const struct scrape_local *local,
+                                                    struct scrape_pool **out, struct err *err);
 /* All targets stopped and freed. NULL is a no-op. */
-void pool_destroy(struct scrape_pool *p);
+void scrape_pool_destroy(struct scrape_pool *p);
 /* Look at the discoveries; on a change, or when `force`, build the targets anew. `old` (may be NULL) is
  * the pool of the same job in the previous settings: targets that stay are moved from it. */
-void pool_sync(struct scrape_pool *p, struct scrape_pool *old, bool force);
+void scrape_pool_sync(struct scrape_pool *p, struct scrape_pool *old, bool force);
 /* Remember what a scrape said about its metrics. */
-void pool_add_metadata(struct scrape_pool *p, const struct metadata *rows, size_t count);
+void scrape_pool_add_metadata(struct scrape_pool *p, const struct metadata *rows, size_t count);
 
 #endif

@@ -11,18 +11,27 @@
  * compresses to nothing. */
 #define TOLERANCE_MS 2
 
-static void schedule(struct target *t)
+/* Arming cannot fail: the timer was armed by target_start, and its place is kept. */
+static void arm(struct target *t, uint64_t delay_ns)
 {
     const struct scrape_manager *m = t->manager;
-    int64_t now_ms = clock_wall_ms(m->options.clock);
+    uint64_t due_ns = clock_mono_ns(m->options.clock) + delay_ns;
+    (void)!loop_timer_set(m->loop, &t->timer, due_ns, NULL);
+}
+
+/* The next nominal time after now; after a run also after that of the run, which may have started a
+ * moment early. */
+static void schedule(struct target *t, bool is_after_run)
+{
+    const struct scrape_manager *m = t->manager;
+    int64_t now_ns = m->options.clock->wall_ns(m->options.clock->ctx), now_ms = now_ns / 1000000;
     int64_t interval = t->spec.interval_ms;
     int64_t phase = target_phase_ms(&t->spec, m->settings.seed);
     int64_t due = now_ms - (now_ms - phase) % interval + interval;
     if (due - interval > now_ms) due -= interval;
+    if (is_after_run && due == t->due_ms) due += interval;
     t->due_ms = due;
-    uint64_t delay_ns = (uint64_t)(due - now_ms) * 1000000u;
-    /* Arming cannot fail here: the timer was armed once, and its place is kept. */
-    (void)!loop_timer_set(m->loop, &t->timer, loop_now_ns(m->loop) + delay_ns, NULL);
+    arm(t, (uint64_t)(due - now_ms) * 1000000u - (uint64_t)(now_ns % 1000000));
 }
 
 static void record(struct target *t, enum target_health health, const struct err *err)
@@ -62,8 +71,8 @@ static enum err_code store(struct target *t, struct scrape_run *run, struct err 
 }
 
 /* Store the body, or the failure in *err when body is NULL. */
-static void finish(struct target *t, const struct bytes *body, enum exposition_format format,
-                   struct err *err)
+static void store_result(struct target *t, const struct bytes *body, enum exposition_format format,
+                         struct err *err)
 {
     struct scrape_manager *m = t->manager;
     struct scrape_report report = { .timeout_s = (double)t->spec.timeout_ms / 1e3 };
@@ -74,7 +83,7 @@ static void finish(struct target *t, const struct bytes *body, enum exposition_f
         return;
     }
     report.is_up = body && scrape_add_body(run, *body, format, err) == ERR_OK;
-    report.body_size = report.is_up ? (int64_t)body->len : err->code == ERR_LIMIT ? -1 : 0;
+    report.body_size = body ? (int64_t)body->len : t->is_body_too_large ? -1 : 0;
     if (!report.is_up) scrape_fail(run);
     report.duration_s = (double)(clock_mono_ns(m->options.clock) - t->start_ns) / 1e9;
     struct err store_err = { 0 };
@@ -86,9 +95,17 @@ static void finish(struct target *t, const struct bytes *body, enum exposition_f
     }
     size_t count;
     const struct metadata *rows = scrape_metadata(run, &count);
-    pool_add_metadata(t->pool, rows, count);
+    scrape_pool_add_metadata(t->pool, rows, count);
     stat_add(&m->stats.duplicates, scrape_counts_of(run).duplicates);
     record(t, report.is_up ? TARGET_UP : TARGET_DOWN, err);
+}
+
+/* The end of a run: store what came of it, then wait for the next time. */
+static void finish(struct target *t, const struct bytes *body, enum exposition_format format,
+                   struct err *err)
+{
+    store_result(t, body, format, err);
+    schedule(t, true);
 }
 
 /* The dialect of an answer, by its media type alone. */
@@ -117,12 +134,27 @@ static enum err_code format_of(const struct target *t, struct str content_type,
     return ERR_OK;
 }
 
+static uint64_t body_limit(const struct target *t)
+{
+    uint64_t limit = t->pool->config->limits.body_size_limit;
+    return limit ? limit : BODY_BYTES_MAX;
+}
+
+/* An empty buffer for the next body; a body's memory is not kept between scrapes. */
+static void init_answer(struct target *t)
+{
+    if (t->answer.mem) buf_deinit(&t->answer);
+    buf_init(&t->answer, mem_source_of(t->manager->options.mem, MEM_SCRAPE), body_limit(t));
+}
+
 static void on_answer(void *ctx, struct http_call *call, const struct http_call_result *result)
 {
     struct target *t = ctx;
     struct err err = result->err;
     enum exposition_format format = EXPOSITION_TEXT;
     bool has_body = result->code == ERR_OK;
+    bool is_denied = has_body && (result->status == 401 || result->status == 403);
+    t->is_body_too_large = result->code == ERR_LIMIT;
     if (has_body && result->status != 200) {
         has_body = false;
         err_setf(&err, ERR_IO, "bad status", "server returned HTTP status %u " STR_FMT,
@@ -133,9 +165,10 @@ static void on_answer(void *ctx, struct http_call *call, const struct http_call_
         has_body = format_of(t, type, &format, &err) == ERR_OK;
     }
     finish(t, has_body ? &result->body : NULL, format, &err);
-    buf_deinit(&t->answer);
-    buf_init(&t->answer, mem_source_of(t->manager->options.mem, MEM_SCRAPE), BODY_BYTES_MAX);
-    schedule(t);
+    init_answer(t);
+    if (!is_denied) return;
+    http_call_destroy(t->call); /* the next run reads the credentials' files anew */
+    t->call = NULL;
 }
 
 static void run_local(struct target *t)
@@ -146,45 +179,7 @@ static void run_local(struct target *t)
     if (!has_body) err_set(&err, ERR_NOMEM, "no memory for the exposition");
     struct bytes body = buf_bytes(&t->answer);
     finish(t, has_body ? &body : NULL, EXPOSITION_TEXT, &err);
-    buf_reset(&t->answer);
-    schedule(t);
-}
-
-static void on_timer(struct loop_timer *timer)
-{
-    struct target *t = (struct target *)(void *)((char *)timer - offsetof(struct target, timer));
-    struct scrape_manager *m = t->manager;
-    struct err err = { 0 };
-    int64_t now_ms = clock_wall_ms(m->options.clock), late_ms = now_ms - t->due_ms;
-    int64_t tolerance =
-        t->spec.interval_ms / 100 < TOLERANCE_MS ? t->spec.interval_ms / 100 : TOLERANCE_MS;
-    if (late_ms < 0 && -late_ms > tolerance) { /* the wall clock was set back */
-        schedule(t);
-        return;
-    }
-    t->start_ns = clock_mono_ns(m->options.clock);
-    t->ts_ms = late_ms <= tolerance ? t->due_ms : now_ms;
-    stat_observe_ns(&m->stats.lateness, late_ms > 0 ? (uint64_t)late_ms * 1000000u : 0);
-    if (late_ms > tolerance) stat_add(&m->stats.late, 1);
-    if (t->local) {
-        run_local(t);
-        return;
-    }
-    if (t->pool->is_over_target_limit) {
-        err_setf(&err, ERR_LIMIT, "target_limit exceeded",
-                 "target_limit exceeded (number of targets: %zu, limit: %zu)",
-                 t->pool->target_count, (size_t)t->pool->config->limits.target_limit);
-    } else {
-        struct http_call_start start = {
-            .answer = &t->answer,
-            .done = on_answer,
-            .ctx = t,
-            .header = { STR("X-Prometheus-Scrape-Timeout-Seconds"), str_of_z(t->timeout_text) },
-        };
-        if (http_call_start(t->call, &start, &err) == ERR_OK) return;
-    }
-    finish(t, NULL, EXPOSITION_TEXT, &err);
-    schedule(t);
+    init_answer(t);
 }
 
 /* Accept: the protocols in order of preference, as Prometheus weighs them. */
@@ -219,8 +214,7 @@ static enum err_code prepare_call(struct target *t, struct err *err)
     struct scrape_manager *m = t->manager;
     const struct scrape_config *config = t->pool->config;
     static const char *const WANTED[] = { "Content-Type" };
-    uint64_t limit =
-        config->limits.body_size_limit ? config->limits.body_size_limit : BODY_BYTES_MAX;
+    struct http_config_files files = { m->options.files, m->settings.base_dir };
     struct buf accept;
     buf_init(&accept, mem_source_of(m->options.mem, MEM_SCRAPE), 4096);
     put_accept(&accept, &config->scrape_protocols);
@@ -232,29 +226,75 @@ static enum err_code prepare_call(struct target *t, struct err *err)
         .header_count = 1,
         .accept_gzip = config->enable_compression,
         .timeout_ms = (uint64_t)t->spec.timeout_ms,
-        .body_bytes_max = limit,
-        .decoded_bytes_max = limit,
+        .body_bytes_max = body_limit(t),
+        .decoded_bytes_max = body_limit(t),
         .wanted_headers = WANTED,
         .wanted_header_count = 1,
     };
     arena_reset(&m->scratch);
-    enum err_code rc =
-        http_config_apply(&config->http, m->options.files, &m->scratch, &options, err);
+    enum err_code rc = http_config_apply(&config->http, &files, &m->scratch, &options, err);
     if (rc == ERR_OK) rc = http_call_create(m->client, &options, &t->call, err);
     buf_deinit(&accept);
     return rc;
 }
 
+/* Start the request; an error is the scrape's. */
+static enum err_code run_remote(struct target *t, struct err *err)
+{
+    if (t->pool->is_over_target_limit) {
+        return err_setf(err, ERR_LIMIT, "target_limit exceeded",
+                        "target_limit exceeded (number of targets: %zu, limit: %zu)",
+                        t->pool->target_count, (size_t)t->pool->config->limits.target_limit);
+    }
+    if (!t->call) TRY(prepare_call(t, err));
+    struct http_call_start start = {
+        .answer = &t->answer,
+        .done = on_answer,
+        .ctx = t,
+        .header = { STR("X-Prometheus-Scrape-Timeout-Seconds"), str_of_z(t->timeout_text) },
+    };
+    return http_call_start(t->call, &start, err);
+}
+
+static void on_timer(struct loop_timer *timer)
+{
+    struct target *t = (struct target *)(void *)((char *)timer - offsetof(struct target, timer));
+    struct scrape_manager *m = t->manager;
+    int64_t now_ms = clock_wall_ms(m->options.clock), late_ms = now_ms - t->due_ms;
+    int64_t tolerance =
+        t->spec.interval_ms / 100 < TOLERANCE_MS ? t->spec.interval_ms / 100 : TOLERANCE_MS;
+    if (late_ms < 0 && -late_ms > tolerance) { /* the wall clock was set back */
+        schedule(t, false);
+        return;
+    }
+    t->start_ns = clock_mono_ns(m->options.clock);
+    t->ts_ms = late_ms <= tolerance ? t->due_ms : now_ms;
+    stat_observe_ns(&m->stats.lateness, late_ms > 0 ? (uint64_t)late_ms * 1000000u : 0);
+    if (late_ms > tolerance) stat_add(&m->stats.late, 1);
+    t->is_body_too_large = false;
+    if (t->local) {
+        run_local(t);
+        return;
+    }
+    struct err err = { 0 };
+    if (run_remote(t, &err) != ERR_OK) finish(t, NULL, EXPOSITION_TEXT, &err);
+}
+
 enum err_code target_start(struct target *t, struct err *err)
 {
     struct scrape_manager *m = t->manager;
-    buf_init(&t->answer, mem_source_of(m->options.mem, MEM_SCRAPE), BODY_BYTES_MAX);
+    init_answer(t);
     snprintf(t->timeout_text, sizeof t->timeout_text, "%g", (double)t->spec.timeout_ms / 1e3);
-    if (!t->local) TRY(prepare_call(t, err));
     t->timer.fn = on_timer;
     TRY(loop_timer_set(m->loop, &t->timer, UINT64_MAX, err));
-    schedule(t);
+    schedule(t, false);
     return ERR_OK;
+}
+
+void target_hurry(struct target *t)
+{
+    t->due_ms = clock_wall_ms(t->manager->options.clock);
+    arm(t, 0);
 }
 
 void target_stop(struct target *t)
@@ -301,6 +341,8 @@ void target_retire(struct target *t)
     int64_t now_ms = clock_wall_ms(m->options.clock), interval = t->spec.interval_ms;
     target_stop(t);
     t->pool = NULL;
+    t->scope.config = NULL; /* both go with the pool; stale markers need neither */
+    t->scope.metric_rules = NULL;
     t->stale_ts_ms = now_ms + interval;
     uint64_t wait_ns = (uint64_t)(interval * 2 + interval / 10) * 1000000u;
     t->timer.fn = on_gone;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "collect/scrape/target.h"
 
+#include <stdlib.h>
+
 #include "base/duration.h"
 #include "codec/url.h"
 
@@ -29,7 +31,7 @@ static void add_discovered(const struct scrape_config *config, const struct targ
     labels_builder_set(b, STR("__address__"), address);
     if (group->filepath.len) labels_builder_set(b, STR("__meta_filepath"), group->filepath);
     for (size_t i = 0; i < group->config->labels.count; i++) {
-        labels_builder_set(b, pairs[i].key, pairs[i].value);
+        set_default(b, pairs[i].key, pairs[i].value); /* what the target says itself wins */
     }
     set_default(b, STR("job"), config->job_name);
     set_default(b, STR("__scrape_interval__"), duration_text(b->arena, config->scrape_interval_ms));
@@ -57,16 +59,19 @@ static enum err_code parse_times(struct labels_builder *b, struct target_spec *o
     struct str timeout = labels_builder_get(b, STR("__scrape_timeout__"));
     struct err why = { 0 };
     if (duration_parse(interval, &out->interval_ms, &why) != ERR_OK) {
-        return err_setf(err, ERR_INVALID, "error parsing scrape interval", "%s", why.detail);
+        return err_setf(err, ERR_INVALID, "target", "error parsing scrape interval: %s",
+                        why.detail);
     }
     if (duration_parse(timeout, &out->timeout_ms, &why) != ERR_OK) {
-        return err_setf(err, ERR_INVALID, "error parsing scrape timeout", "%s", why.detail);
+        return err_setf(err, ERR_INVALID, "target", "error parsing scrape timeout: %s", why.detail);
     }
     if (out->interval_ms == 0) return err_set(err, ERR_INVALID, "scrape interval cannot be 0");
     if (out->timeout_ms == 0) return err_set(err, ERR_INVALID, "scrape timeout cannot be 0");
     if (out->timeout_ms > out->interval_ms) {
-        return err_setf(err, ERR_INVALID, "scrape timeout cannot be greater than scrape interval",
-                        "(\"" STR_FMT "\" > \"" STR_FMT "\")", STR_ARG(timeout), STR_ARG(interval));
+        return err_setf(err, ERR_INVALID, "target",
+                        "scrape timeout cannot be greater than scrape interval (\"" STR_FMT
+                        "\" > \"" STR_FMT "\")",
+                        STR_ARG(timeout), STR_ARG(interval));
     }
     return ERR_OK;
 }
@@ -80,24 +85,58 @@ static void put_param(struct buf *url, bool *is_first, struct str key, struct st
     url_encode(value, URL_QUERY, url);
 }
 
-/* Parameters in the order of their names, as Go encodes them; __param_<k> replaces the first value of k. */
-static void put_params(struct buf *url, const struct scrape_config *config, struct labels labels)
+/* A parameter of the URL: from the configuration, from a label __param_<key>, or from both. */
+struct param {
+    struct str key;
+    const struct yaml_list *values; /* of the configuration, or NULL */
+    struct str label;               /* replaces the first value; ptr NULL: none */
+};
+
+static int by_key(const void *a, const void *b)
 {
-    const struct yaml_list_pair *params = config->params.items;
-    bool is_first = true;
+    return str_cmp(((const struct param *)a)->key, ((const struct param *)b)->key);
+}
+
+static size_t gather_params(const struct scrape_config *config, struct labels labels,
+                            struct param *out)
+{
+    const struct yaml_list_pair *pairs = config->params.items;
+    const struct str prefix = STR("__param_");
+    size_t n = 0;
+    for (; n < config->params.count; n++) {
+        out[n] = (struct param){ .key = pairs[n].key, .values = &pairs[n].values };
+    }
     for (size_t i = 0; i < labels.len; i++) {
-        struct str prefix = STR("__param_");
         if (!str_starts_with(labels.ptr[i].name, prefix)) continue;
         struct str key = str_sub(labels.ptr[i].name, prefix.len, labels.ptr[i].name.len);
-        put_param(url, &is_first, key, labels.ptr[i].value);
-        for (size_t p = 0; p < config->params.count; p++) {
-            if (!str_eq(params[p].key, key)) continue;
-            const struct str *values = params[p].values.items;
-            for (size_t v = 1; v < params[p].values.count; v++) {
-                put_param(url, &is_first, key, values[v]);
-            }
+        size_t at = 0;
+        while (at < n && !str_eq(out[at].key, key))
+            at++;
+        if (at == n) out[n++] = (struct param){ .key = key };
+        out[at].label = labels.ptr[i].value;
+    }
+    qsort(out, n, sizeof *out, by_key);
+    return n;
+}
+
+/* Parameters in the order of their names, as Go encodes them. */
+static enum err_code put_params(struct buf *url, const struct scrape_config *config,
+                                struct labels labels, struct arena *a, struct err *err)
+{
+    struct param *params = arena_array(a, struct param, config->params.count + labels.len + 1);
+    bool is_first = true;
+    if (!params) return err_set(err, ERR_NOMEM, "no memory for a target");
+    size_t count = gather_params(config, labels, params);
+    for (size_t i = 0; i < count; i++) {
+        const struct param *p = &params[i];
+        const struct str *values = p->values ? p->values->items : NULL;
+        size_t value_count = p->values ? p->values->count : 0;
+        if (p->label.ptr) put_param(url, &is_first, p->key, p->label);
+        for (size_t v = p->label.ptr ? 1 : 0; v < value_count; v++) {
+            put_param(url, &is_first, p->key, values[v]);
         }
     }
+    return ERR_OK;
 }
 
 static enum err_code build_url(const struct scrape_config *config, struct labels labels,
@@ -117,11 +156,11 @@ static enum err_code build_url(const struct scrape_config *config, struct labels
     buf_put_str(&url, address);
     if (path.len && path.ptr[0] != '/') buf_put_u8(&url, '/');
     buf_put_str(&url, path);
-    put_params(&url, config, labels);
+    enum err_code rc = put_params(&url, config, labels, a, err);
     *out = arena_str(a, buf_str(&url));
     bool failed = buf_failed(&url) || !out->ptr;
     buf_deinit(&url);
-    return failed ? err_set(err, ERR_NOMEM, "no memory for a target") : ERR_OK;
+    return failed ? err_set(err, ERR_NOMEM, "no memory for a target") : rc;
 }
 
 static void drop_hidden(struct labels_builder *b, const char *prefix)
