@@ -77,7 +77,7 @@ enum err_code offload_create(struct mem_budget *mem, unsigned threads, size_t qu
     return ERR_OK;
 }
 
-void offload_destroy(struct offload *o)
+void offload_stop(struct offload *o)
 {
     if (!o) return;
     mutex_lock(&o->lock);
@@ -86,6 +86,13 @@ void offload_destroy(struct offload *o)
     mutex_unlock(&o->lock);
     for (unsigned i = 0; i < o->thread_count; i++)
         thread_join(&o->threads[i]);
+    o->thread_count = 0;
+}
+
+void offload_destroy(struct offload *o)
+{
+    if (!o) return;
+    offload_stop(o);
     cond_deinit(&o->wake);
     mutex_deinit(&o->lock);
     mem_free(o->mem, MEM_SYSTEM, o, sizeof *o);

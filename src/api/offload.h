@@ -24,7 +24,9 @@ struct offload_task {
 
 CHECK_RESULT enum err_code offload_create(struct mem_budget *mem, unsigned threads,
                                           size_t queue_max, struct offload **out, struct err *err);
-/* Runs what is queued, then stops. NULL is a no-op. */
+/* Runs what is queued, then ends the threads; later submits are refused. NULL is a no-op. */
+void offload_stop(struct offload *o);
+/* Stops when that has not been done. NULL is a no-op. */
 void offload_destroy(struct offload *o);
 CHECK_RESULT enum err_code offload_submit(struct offload *o, struct offload_task *task,
                                           struct err *err);

@@ -57,7 +57,7 @@ static bool fail_unknown(const struct cli_flags *flags, const char *arg, struct 
     return false;
 }
 
-/* "512MB", "1.5GB" are not both wanted: whole numbers with a unit of 1024. */
+/* A whole number with a unit of 1024, or bytes. */
 static bool parse_size(struct str s, uint64_t *out)
 {
     static const struct {

@@ -22,7 +22,7 @@ enum cli_flag_kind {
     CLI_DURATION, /* int64_t milliseconds */
     CLI_SIZE,     /* uint64_t bytes: 512MB, 1GB (powers of 1024) */
     CLI_MULTI,    /* struct cli_texts: may be given several times */
-    CLI_IGNORED   /* accepted for compatibility; takes a value */
+    CLI_IGNORED   /* accepted for compatibility; takes a value (a switch is a CLI_BOOL) */
 };
 
 #define CLI_MULTI_MAX 8

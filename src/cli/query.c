@@ -149,32 +149,59 @@ static void build_url(const struct query_values *v, const char *expr, struct buf
 
 struct table {
     struct json_reader *r;
-    const char *separator;
+    bool is_csv;
     size_t rows;
 };
 
-static void print_metric(struct json_reader *r)
+static const char *separator(const struct table *t)
+{
+    return t->is_csv ? "," : "  ";
+}
+
+/* A quote of a label; in CSV, where the whole metric is quoted, it is doubled. */
+static const char *quote(const struct table *t)
+{
+    return t->is_csv ? "\"\"" : "\"";
+}
+
+/* Text of the server on a terminal: control characters do not get there. */
+static void print_text(struct str s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.ptr[i];
+        putchar(c < 0x20 || c == 0x7f ? '?' : c);
+    }
+}
+
+/* name{a="b",...} of the JSON object `text`. */
+static void print_metric(const struct table *t, struct str text)
 {
     bool any = false;
     struct str name = { "", 0 };
-    struct str rest = json_raw(r);
     struct json_reader again;
-    json_reader_init(&again, rest, r->arena);
+    json_reader_init(&again, text, t->r->arena);
     json_object(&again);
     for (struct str key; json_next_key(&again, &key);) {
         struct str value = json_str(&again);
         if (str_eq(key, STR("__name__"))) name = value;
     }
-    printf(STR_FMT, STR_ARG(name));
-    json_reader_init(&again, rest, r->arena);
+    if (t->is_csv) putchar('"');
+    print_text(name);
+    json_reader_init(&again, text, t->r->arena);
     json_object(&again);
     for (struct str key; json_next_key(&again, &key);) {
         struct str value = json_str(&again);
         if (str_eq(key, STR("__name__"))) continue;
-        printf("%s" STR_FMT "=\"" STR_FMT "\"", any ? "," : "{", STR_ARG(key), STR_ARG(value));
+        printf("%s", any ? "," : "{");
+        print_text(key);
+        printf("=%s", quote(t));
+        print_text(value);
+        printf("%s", quote(t));
         any = true;
     }
     if (any || name.len == 0) printf("%s", any ? "}" : "{}");
+    if (t->is_csv) putchar('"');
+    printf("%s", separator(t));
 }
 
 /* [seconds, "value"] */
@@ -184,7 +211,10 @@ static void print_point(struct table *t)
     struct str time = json_next_item(t->r) ? json_number(t->r) : (struct str){ "", 0 };
     struct str value = json_next_item(t->r) ? json_str(t->r) : (struct str){ "", 0 };
     (void)json_next_item(t->r);
-    printf(STR_FMT "%s" STR_FMT "\n", STR_ARG(time), t->separator, STR_ARG(value));
+    print_text(time);
+    printf("%s", separator(t));
+    print_text(value);
+    putchar('\n');
     t->rows++;
 }
 
@@ -200,10 +230,7 @@ static void print_series(struct table *t)
         bool is_list = str_eq(key, STR("values"));
         if (is_list) json_array(t->r);
         while (!is_list || json_next_item(t->r)) {
-            struct json_reader m;
-            json_reader_init(&m, metric, t->r->arena);
-            print_metric(&m);
-            printf("%s", t->separator);
+            print_metric(t, metric);
             print_point(t);
             if (!is_list) break;
         }
@@ -223,10 +250,10 @@ static void print_result(struct table *t, struct str type)
 }
 
 /* Print data.result; returns the number of points, or SIZE_MAX when the answer makes no sense. */
-static size_t print_answer(struct str text, struct arena *a, const char *separator)
+static size_t print_answer(struct str text, struct arena *a, bool is_csv)
 {
     struct json_reader r;
-    struct table t = { &r, separator, 0 };
+    struct table t = { &r, is_csv, 0 };
     struct str type = { "", 0 };
     json_reader_init(&r, text, a);
     json_object(&r);
@@ -277,7 +304,7 @@ static int show(const struct query_values *v, struct str text, const struct ask 
         printf("%.*s\n", (int)text.len, text.ptr);
         return 0;
     }
-    size_t rows = print_answer(text, a, strcmp(v->output, "csv") == 0 ? "," : "  ");
+    size_t rows = print_answer(text, a, strcmp(v->output, "csv") == 0);
     if (rows == SIZE_MAX) {
         fprintf(stderr, "pharos: the answer is not one of the Prometheus API\n");
         return 1;
@@ -311,6 +338,28 @@ static int ask_and_show(const struct query_values *v, const char *expr, struct m
     return exit_code;
 }
 
+static bool check_values(const struct query_values *v)
+{
+    static const char *const FORMS[] = { "table", "json", "csv" };
+    bool is_form = false;
+    for (size_t i = 0; i < sizeof FORMS / sizeof FORMS[0]; i++)
+        is_form |= strcmp(v->output, FORMS[i]) == 0;
+    if (!is_form) {
+        fprintf(stderr, "pharos: --output is table, json or csv, not \"%s\"\n", v->output);
+        return false;
+    }
+    if ((v->to || v->step) && !v->since_ms && !v->from) {
+        fprintf(stderr, "pharos: --to and --step belong to a range query: add --since or --from\n");
+        return false;
+    }
+    if (v->time && (v->since_ms || v->from)) {
+        fprintf(stderr,
+                "pharos: --time belongs to an instant query: leave --since and --from out\n");
+        return false;
+    }
+    return true;
+}
+
 int cli_query(int argc, char **argv)
 {
     struct query_values v = { 0 };
@@ -325,6 +374,7 @@ int cli_query(int argc, char **argv)
         usage(stderr);
         return 2;
     }
+    if (!check_values(&v)) return 2;
     struct mem_budget *mem = mem_budget_create(0);
     if (!mem) return 1;
     int exit_code = ask_and_show(&v, args.positional[first], mem);

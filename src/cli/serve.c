@@ -19,10 +19,20 @@ struct serve_values {
     struct cli_texts listen;
     int64_t retention_ms, query_timeout_ms, lookback_ms;
     uint64_t retention_bytes, memory_limit, max_samples, max_concurrency;
-    bool with_lifecycle, check_only, with_remote_write; /* the last: always on */
+    bool with_lifecycle, check_only;
+    bool ignored; /* switches of Prometheus that mean nothing here, or that are always on */
 };
 
 #define V(field) offsetof(struct serve_values, field)
+/* Accepted, so that a command line of Prometheus works unchanged; not shown. */
+#define SWITCH(name)                                                                               \
+    {                                                                                              \
+        name, 0, CLI_BOOL, V(ignored), NULL, NULL, NULL                                            \
+    }
+#define VALUE(name)                                                                                \
+    {                                                                                              \
+        name, 0, CLI_IGNORED, 0, NULL, NULL, NULL                                                  \
+    }
 
 static const struct cli_flag FLAGS[] = {
     { "config.file", 0, CLI_TEXT, V(config_file), NULL, "FILE",
@@ -58,13 +68,34 @@ static const struct cli_flag FLAGS[] = {
     { "log.format", 0, CLI_TEXT, V(log_format), "logfmt", "logfmt|json", "form of log lines" },
     { "check", 0, CLI_BOOL, V(check_only), NULL, NULL, "check the configuration and exit" },
     /* Prometheus' flags that mean nothing here, or that are always on. */
-    { "web.enable-remote-write-receiver", 0, CLI_BOOL, V(with_remote_write), NULL, NULL, NULL },
-    { "web.enable-admin-api", 0, CLI_IGNORED, 0, NULL, NULL, NULL },
-    { "web.console.templates", 0, CLI_IGNORED, 0, NULL, NULL, NULL },
-    { "web.console.libraries", 0, CLI_IGNORED, 0, NULL, NULL, NULL },
-    { "web.page-title", 0, CLI_IGNORED, 0, NULL, NULL, NULL },
-    { "web.max-connections", 0, CLI_IGNORED, 0, NULL, NULL, NULL },
-    { "enable-feature", 0, CLI_IGNORED, 0, NULL, NULL, NULL },
+    SWITCH("web.enable-remote-write-receiver"),
+    SWITCH("web.enable-otlp-receiver"),
+    SWITCH("web.enable-admin-api"),
+    SWITCH("storage.tsdb.wal-compression"),
+    SWITCH("storage.tsdb.no-lockfile"),
+    SWITCH("storage.tsdb.allow-overlapping-blocks"),
+    SWITCH("auto-gomaxprocs"),
+    SWITCH("auto-gomemlimit"),
+    VALUE("auto-gomemlimit.ratio"),
+    VALUE("web.console.templates"),
+    VALUE("web.console.libraries"),
+    VALUE("web.user-assets"),
+    VALUE("web.page-title"),
+    VALUE("web.read-timeout"),
+    VALUE("web.max-connections"),
+    VALUE("storage.tsdb.min-block-duration"),
+    VALUE("storage.tsdb.max-block-duration"),
+    VALUE("storage.tsdb.wal-segment-size"),
+    VALUE("storage.tsdb.wal-compression-type"),
+    VALUE("storage.remote.flush-deadline"),
+    VALUE("storage.remote.read-sample-limit"),
+    VALUE("storage.remote.read-concurrent-limit"),
+    VALUE("storage.remote.read-max-bytes-in-frame"),
+    VALUE("rules.alert.for-outage-tolerance"),
+    VALUE("rules.alert.for-grace-period"),
+    VALUE("rules.alert.resend-delay"),
+    VALUE("alertmanager.notification-queue-capacity"),
+    VALUE("enable-feature"),
 };
 
 static const struct cli_flags ALL = { FLAGS, sizeof FLAGS / sizeof FLAGS[0] };
@@ -105,7 +136,8 @@ static struct str external_path(const struct serve_values *v, char *out, size_t 
     while (path.len && path.ptr[0] == '/')
         path = str_sub(path, 1, path.len);
     int n = snprintf(out, size, path.len ? "/" STR_FMT "/" : "/", STR_ARG(path));
-    return (struct str){ out, n > 0 ? (size_t)n : 0 };
+    if (n < 0 || (size_t)n >= size) return STR("/");
+    return (struct str){ out, (size_t)n };
 }
 
 static bool fill_options(const struct serve_values *v, char *path, size_t path_size,
@@ -124,7 +156,8 @@ static bool fill_options(const struct serve_values *v, char *path, size_t path_s
         .query_timeout_ms = v->query_timeout_ms,
         .query_lookback_ms = v->lookback_ms,
         .query_samples_max = v->max_samples,
-        .query_concurrency = (unsigned)v->max_concurrency,
+        .query_concurrency =
+            (unsigned)(v->max_concurrency < UINT32_MAX ? v->max_concurrency : UINT32_MAX),
         .check_only = v->check_only,
     };
     for (unsigned i = 0; i < v->listen.len; i++) {

@@ -20,15 +20,17 @@ static const struct {
     { "query", cli_query, "ask a running server in PromQL" },
     { "check", cli_check, "check config FILE...: is a configuration good?" },
     { "version", cli_version, "print the version" },
-    { "help", help, "this text; pharos VERB --help for the flags of one verb" },
+    { "help", help, "this text; help VERB or VERB --help for the flags of one verb" },
 };
 
 #define VERB_COUNT (sizeof VERBS / sizeof VERBS[0])
 
 static int help(int argc, char **argv)
 {
-    (void)argc;
-    (void)argv;
+    char wants_help[] = "--help", *arguments[] = { wants_help };
+    for (size_t i = 0; argc > 0 && i < VERB_COUNT - 1; i++) {
+        if (strcmp(VERBS[i].name, argv[0]) == 0) return VERBS[i].run(1, arguments);
+    }
     printf("pharos - metrics in one binary: scrapes, takes remote write, stores, answers PromQL\n\n"
            "usage: pharos [VERB] [flags]\n\n");
     for (size_t i = 0; i < VERB_COUNT; i++)
@@ -54,7 +56,12 @@ int cli_version(int argc, char **argv)
         cli_print_flags(&flags);
         return 0;
     }
-    if (strcmp(output, "json") == 0) {
+    bool is_json = strcmp(output, "json") == 0;
+    if (!is_json && strcmp(output, "text") != 0) {
+        fprintf(stderr, "pharos: --output is text or json, not \"%s\"\n", output);
+        return 2;
+    }
+    if (is_json) {
         printf("{\"version\":\"%s\",\"compiler\":\"%s\"}\n", PHAROS_VERSION, __VERSION__);
     } else {
         printf("pharos %s\n", PHAROS_VERSION);
@@ -77,8 +84,13 @@ static int unknown_verb(const char *given)
 int cli_main(int argc, char **argv)
 {
     if (argc < 2 || argv[1][0] == '-') {
-        bool wants_version = argc == 2 && strcmp(argv[1], "--version") == 0;
-        return wants_version ? cli_version(0, argv) : cli_serve(argc - 1, argv + 1);
+        bool is_alone = argc == 2;
+        if (is_alone && strcmp(argv[1], "--version") == 0) return cli_version(0, argv);
+        if (is_alone && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+            (void)help(0, argv);
+            printf("\n");
+        }
+        return cli_serve(argc - 1, argv + 1);
     }
     for (size_t i = 0; i < VERB_COUNT; i++) {
         if (strcmp(VERBS[i].name, argv[1]) == 0) return VERBS[i].run(argc - 2, argv + 2);

@@ -44,7 +44,7 @@ static const struct yaml_schema TSDB = YAML_SCHEMA(struct tsdb_config, TSDB_FIEL
 
 static const struct yaml_field EXEMPLARS_FIELDS[] = {
     { "max_exemplars", YAML_T_UINT, .offset = offsetof(struct exemplars_config, max_exemplars),
-      .default_text = "100000" },
+      .default_text = "100000", .min = 0, .max = 100000000 },
 };
 static const struct yaml_schema EXEMPLARS = YAML_SCHEMA(struct exemplars_config, EXEMPLARS_FIELDS);
 

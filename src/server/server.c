@@ -59,10 +59,10 @@ static double replay_progress(void *ctx)
     return atomic_load_explicit(&s->replay_permille, memory_order_relaxed) / 1000.0;
 }
 
-static enum err_code open_metrics(struct server *s, struct err *err)
+static enum err_code open_metrics(struct server *s, const struct config *config, struct err *err)
 {
     const struct server_options *o = s->options;
-    const struct storage_config *storage = &config_main(s->config)->storage;
+    const struct storage_config *storage = &config_main(config)->storage;
     struct metrics_options options = {
         .files = s->files,
         .clock = s->clock,
@@ -70,13 +70,12 @@ static enum err_code open_metrics(struct server *s, struct err *err)
         .log = &s->sink,
         .dir = s->metrics_dir,
         .durability = (enum journal_mode)(o->durability >= 0 ? o->durability : storage->durability),
-        .retention_ms = o->retention_ms ? o->retention_ms : storage->tsdb.retention.time_ms,
+        .retention_ms = s->retention_ms,
         .retention_bytes =
             o->retention_bytes ? o->retention_bytes : storage->tsdb.retention.size_bytes,
         .exemplars_max = (uint32_t)storage->exemplars.max_exemplars,
         .label_limits = LABEL_LIMITS_DEFAULT,
     };
-    if (options.retention_ms == 0) options.retention_ms = RETENTION_DEFAULT_MS;
     return metrics_open(&options, on_progress, s, &s->metrics, err);
 }
 
@@ -105,16 +104,22 @@ static enum err_code open_scraping(struct server *s, struct err *err)
                                               .log = &s->sink,
                                               .user_agent = STR("Pharos/" PHAROS_VERSION) };
     struct host_options host = { .files = s->files, .clock = s->clock, .mem = s->mem, .root = "" };
+    struct scrape_manager *scrape;
     TRY(host_create(&host, &s->host, err));
-    TRY(scrape_manager_create(&options, &s->scrape, err));
-    MUTEX_SCOPE(&s->config_lock);
+    TRY(scrape_manager_create(&options, &scrape, err));
+    MUTEX_SCOPE(&s->config_lock); /* a reload may look at s->scrape */
+    s->scrape = scrape;
     return server_apply_config(s, err);
 }
 
 static void opener_main(void *arg)
 {
     struct server *s = arg;
-    s->open_result = open_metrics(s, &s->open_err);
+    mutex_lock(&s->config_lock);
+    struct config *config = config_ref(s->config); /* a reload may replace it meanwhile */
+    mutex_unlock(&s->config_lock);
+    s->open_result = open_metrics(s, config, &s->open_err);
+    config_unref(config);
     if (s->open_result == ERR_OK) s->open_result = open_engine(s, &s->open_err);
     if (s->open_result == ERR_OK) s->open_result = open_scraping(s, &s->open_err);
     loop_post(s->loop, &s->opened);
@@ -123,6 +128,7 @@ static void opener_main(void *arg)
 static void on_opened(struct loop_msg *msg)
 {
     struct server *s = (struct server *)(void *)((char *)msg - offsetof(struct server, opened));
+    if (s->is_stopping) return; /* too late: delivered with the end of the loop */
     if (s->open_result != ERR_OK) {
         complain("cannot open the store", &s->open_err);
         s->exit_code = 1;
@@ -157,7 +163,9 @@ static void on_signal(void *arg, enum service_signal signal)
         return;
     case SIGNAL_REOPEN: {
         struct metrics_status status = { 0 };
-        if (s->metrics) metrics_status(s->metrics, &status);
+        if (atomic_load_explicit(&s->api.is_ready, memory_order_acquire)) {
+            metrics_status(s->metrics, &status);
+        }
         log_info(&s->log, "state", LOG_U64("series", status.series),
                  LOG_U64("blocks", status.blocks), LOG_U64("memory", mem_total_used(s->mem)));
         return;
@@ -192,6 +200,7 @@ static void init_api(struct server *s)
                    .config_yaml = server_config_yaml,
                    .own_metrics = server_own_metrics,
                    .reload_status = server_reload_status,
+                   .external_labels = server_external_labels,
                    .progress = replay_progress },
         .flags = o->flags,
         .flag_count = o->flag_count,
@@ -199,7 +208,7 @@ static void init_api(struct server *s)
         .hostname = str_of_z(s->hostname),
         .cwd = str_of_z(s->cwd),
         .start_ms = s->start_ms,
-        .retention_ms = o->retention_ms ? o->retention_ms : RETENTION_DEFAULT_MS,
+        .retention_ms = s->retention_ms,
         .alias_seed = clock_random_u64(s->clock),
         .with_lifecycle = o->with_lifecycle,
         .label_limits = LABEL_LIMITS_DEFAULT,
@@ -242,7 +251,8 @@ static enum err_code start_http(struct server *s, struct err *err)
     TRY(http_server_create(&http, &s->http, err));
     init_api(s);
     TRY(router_create(&router, &s->router, err));
-    TRY(prometheus_api_add_routes(&s->api, s->router, err));
+    struct str prefix = str_sub(s->options->external_path, 0, s->options->external_path.len - 1);
+    TRY(prometheus_api_add_routes(&s->api, s->router, prefix, err));
     TRY(ui_init(&s->ui, s->mem, s->options->external_path, err));
     TRY(ui_add_routes(&s->ui, s->router, err));
     TRY(s->options->listen_count ? listen_all(s, err) : listen_default(s, err));
@@ -282,10 +292,13 @@ static enum err_code start(struct server *s, struct err *err)
 static void stop(struct server *s)
 {
     struct err err = { 0 };
+    s->is_stopping = true;
     service_notify("STOPPING=1");
     prometheus_api_set_stopping(&s->api);
     thread_join(&s->opener);
     if (s->http) http_server_stop(s->http, DRAIN_MS);
+    offload_stop(
+        s->offload); /* requests may ask the scrape manager, and its own metrics the rest */
     scrape_manager_destroy(s->scrape);
     offload_destroy(s->offload);
     promql_engine_destroy(s->engine);
@@ -313,9 +326,15 @@ static bool load_first_config(struct server *s)
     if (diags.len) fprintf(stderr, "%.*s", (int)diags.len, (const char *)diags.ptr);
     if (rc != ERR_OK && diags.len == 0) complain(s->options->config_file, &err);
     buf_deinit(&diags);
-    stat_set(&s->stats.reload_ok, rc == ERR_OK);
+    if (rc != ERR_OK) return false;
+    int64_t from_file = config_main(s->config)->storage.tsdb.retention.time_ms;
+    s->retention_ms = s->options->retention_ms ? s->options->retention_ms
+                      : from_file              ? from_file
+                                               : RETENTION_DEFAULT_MS;
+    stat_add(&s->stats.reloads, 1);
+    stat_set(&s->stats.reload_ok, true);
     stat_set(&s->stats.reload_ts_s, clock_wall_ms(s->clock) / 1000);
-    return rc == ERR_OK;
+    return true;
 }
 
 static void init(struct server *s, const struct server_options *options)
@@ -340,7 +359,10 @@ int server_run(const struct server_options *options)
     if (!mem) return 1;
     struct server *s = mem_zalloc(mem, MEM_SYSTEM, sizeof *s);
     struct err err = { 0 };
-    if (!s) return 1;
+    if (!s) {
+        mem_budget_destroy(mem);
+        return 1;
+    }
     s->mem = mem;
     init(s, options);
     (void)process_raise_fd_limit();

@@ -2,6 +2,8 @@
  *
  * The configuration of a running server: apply, reload, show.
  */
+#include <stdlib.h>
+
 #include "server/server_priv.h"
 
 #define DIAGS_BYTES_MAX ((size_t)1 << 20)
@@ -26,6 +28,7 @@ static void collect_host(void *ctx, struct buf *out)
 static size_t fill_locals(struct server *s)
 {
     if (!config_is_builtin(s->config)) return 0;
+    if (s->locals[0].job) return 2; /* the scrape thread reads them: written once */
     int64_t interval = config_main(s->config)->global.scrape_interval_ms;
     s->locals[0] =
         (struct scrape_local){ "pharos", s->instance, s->own_url, interval, collect_own, s };
@@ -94,6 +97,26 @@ void server_config_yaml(void *ctx, struct buf *out)
     struct server *s = ctx;
     MUTEX_SCOPE(&s->config_lock);
     config_dump(s->config, out);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return str_cmp(((const struct label *)a)->name, ((const struct label *)b)->name);
+}
+
+void server_external_labels(void *ctx, struct arena *a, struct labels *out)
+{
+    struct server *s = ctx;
+    MUTEX_SCOPE(&s->config_lock);
+    const struct yaml_list *pairs = &config_main(s->config)->global.external_labels;
+    const struct yaml_str_pair *items = pairs->items;
+    struct label *labels = arena_array(a, struct label, pairs->count + 1);
+    struct labels borrowed = { labels, pairs->count };
+    if (!labels) return;
+    for (size_t i = 0; i < pairs->count; i++)
+        labels[i] = (struct label){ items[i].key, items[i].value };
+    qsort(labels, pairs->count, sizeof *labels, by_name);
+    (void)!labels_copy(a, borrowed, out, NULL); /* the configuration may go */
 }
 
 void server_reload_status(void *ctx, bool *out_ok, int64_t *out_ts_ms)

@@ -55,7 +55,8 @@ struct server {
     enum err_code open_result;
     struct err open_err;
     _Atomic uint32_t replay_permille; /* any thread */
-    bool is_new_data;
+    bool is_new_data, is_stopping;
+    int64_t retention_ms;
     int exit_code;
     struct server_stats stats;
 };
@@ -65,6 +66,7 @@ CHECK_RESULT enum err_code server_apply_config(struct server *s, struct err *err
 enum err_code server_reload(void *ctx, struct err *err);
 void server_config_yaml(void *ctx, struct buf *out);
 void server_reload_status(void *ctx, bool *out_ok, int64_t *out_ts_ms);
+void server_external_labels(void *ctx, struct arena *a, struct labels *out);
 
 /* telemetry.c */
 void server_own_metrics(void *ctx, struct buf *out, enum exposition_format format);

@@ -99,7 +99,7 @@ static void put_compatible(struct writer *w, struct server *s)
         (double)stat_gauge_get(&s->stats.reload_ok));
     put(w, "prometheus_config_last_reload_success_timestamp_seconds", METRIC_GAUGE,
         "Unix time of the last successful load.", (double)stat_gauge_get(&s->stats.reload_ts_s));
-    if (!s->metrics) return;
+    if (!atomic_load_explicit(&s->api.is_ready, memory_order_acquire)) return;
     struct metrics_status status;
     metrics_status(s->metrics, &status);
     put(w, "prometheus_tsdb_head_series", METRIC_GAUGE, "Series in the head.",

@@ -28,15 +28,19 @@ static const struct {
     [API_UNAVAILABLE] = { STR_INIT("unavailable"), 500 },
 };
 
-static bool add_params(struct api_call *c, struct str text)
+static enum err_code add_params(struct api_call *c, struct str text, struct err *err)
 {
     struct url_query q = url_query_of(text, c->arena);
     struct api_param p;
     while (url_query_next(&q, &p.name, &p.value)) {
-        if (c->params.len == PARAMS_MAX) return false;
+        if (c->params.len == PARAMS_MAX) {
+            return err_setf(err, ERR_LIMIT, "parameters", "too many parameters, limit %d",
+                            PARAMS_MAX);
+        }
+        if (!p.value.ptr) p.value = (struct str){ "", 0 }; /* there, but empty */
         c->params.ptr[c->params.len++] = p;
     }
-    return q.code == ERR_OK;
+    return url_query_finish(&q, err);
 }
 
 /* False after answering: the parameters cannot be read. */
@@ -52,11 +56,13 @@ static bool read_params(struct api_call *c)
     bool is_form =
         req->method == HTTP_POST && str_eq_nocase(http_media_type(req->content_type), form);
     /* The body's values come first, as in Go. */
-    if ((is_form && !add_params(c, str_of_bytes(req->body))) || !add_params(c, req->query)) {
-        api_error(c, API_BAD_DATA, STR("error parsing form values: invalid URL escape"));
-        return false;
-    }
-    return true;
+    struct err err = { 0 };
+    enum err_code rc = is_form ? add_params(c, str_of_bytes(req->body), &err) : ERR_OK;
+    if (rc == ERR_OK) rc = add_params(c, req->query, &err);
+    if (rc == ERR_OK) return true;
+    api_errorf(c, rc == ERR_NOMEM ? API_INTERNAL : API_BAD_DATA, "error parsing form values: %s",
+               err.detail[0] ? err.detail : err.msg);
+    return false;
 }
 
 static struct api_call *create(struct prometheus_api *api, struct http_exchange *ex,
@@ -115,15 +121,27 @@ void api_serve_offloaded(struct prometheus_api *api, struct http_exchange *ex,
 }
 
 /* The exchange ends with this: nothing of the call may be touched afterwards. */
-static void finish_whole(struct api_call *c, unsigned status)
+static void finish_whole(struct api_call *c, unsigned status, struct str content_type)
 {
     struct http_exchange *ex = c->ex;
     struct http_answer answer = { .status = status,
                                   .flags = HTTP_ANSWER_COMPRESS,
-                                  .content_type = STR("application/json"),
+                                  .content_type = content_type,
                                   .take_body = &c->out };
+    bool failed = buf_failed(&c->out);
     arena_deinit(&c->work);
+    if (failed) { /* not even an error fits */
+        buf_deinit(&c->out);
+        http_exchange_add_header(ex, (struct http_header)HTTP_HEADER("Retry-After", "5"));
+        http_exchange_answer_text(ex, 503, STR("out of memory; retry later\n"));
+        return;
+    }
     http_exchange_answer(ex, &answer);
+}
+
+void api_answer(struct api_call *c, struct str content_type)
+{
+    finish_whole(c, 200, content_type);
 }
 
 void api_begin(struct api_call *c)
@@ -135,6 +153,7 @@ void api_begin(struct api_call *c)
 bool api_flush(struct api_call *c)
 {
     struct err err = { 0 };
+    if (c->is_broken) return false;
     if (c->out.len < STREAM_FROM_BYTES) return !buf_failed(&c->out);
     if (!c->is_offloaded) return !buf_failed(&c->out); /* never wait on a loop */
     if (!c->is_streaming) {
@@ -146,7 +165,9 @@ bool api_flush(struct api_call *c)
     }
     uint64_t deadline = clock_mono_ns(c->api->options.clock) + WRITE_DEADLINE_NS;
     bool comma = c->json.comma;
-    if (http_exchange_write(c->ex, buf_bytes(&c->out), deadline, &err) != ERR_OK) return false;
+    c->is_broken = buf_failed(&c->out) ||
+                   http_exchange_write(c->ex, buf_bytes(&c->out), deadline, &err) != ERR_OK;
+    if (c->is_broken) return false;
     buf_reset(&c->out);
     c->json.comma = comma;
     return true;
@@ -181,13 +202,13 @@ void api_end(struct api_call *c)
             api_error(c, API_INTERNAL, STR("answer needs too much memory"));
             return;
         }
-        finish_whole(c, 200);
+        finish_whole(c, 200, STR("application/json"));
         return;
     }
     struct http_exchange *ex = c->ex;
     struct err err = { 0 };
     uint64_t deadline = clock_mono_ns(c->api->options.clock) + WRITE_DEADLINE_NS;
-    bool is_whole = !buf_failed(&c->out) &&
+    bool is_whole = !c->is_broken && !buf_failed(&c->out) &&
                     http_exchange_write(ex, buf_bytes(&c->out), deadline, &err) == ERR_OK;
     buf_deinit(&c->out);
     arena_deinit(&c->work);
@@ -218,7 +239,7 @@ void api_error(struct api_call *c, enum api_error_type type, struct str text)
     json_key(w, "error"), json_put_str(w, text);
     json_close_object(w);
     buf_deinit(&old);
-    finish_whole(c, ERROR_TYPES[type].status);
+    finish_whole(c, ERROR_TYPES[type].status, STR("application/json"));
 }
 
 void api_errorf(struct api_call *c, enum api_error_type type, const char *fmt, ...)

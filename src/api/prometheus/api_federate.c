@@ -85,37 +85,37 @@ static enum err_code collect(struct api_call *c, const struct api_matches *match
     return ERR_OK;
 }
 
-static void put_federated(struct api_call *c, enum exposition_format format,
-                          const struct federated *e)
+/* The series' labels, then external ones that it does not have, then an empty instance when there is
+ * none: that tells the federating server not to put its own there. */
+static struct labels federated_labels(struct api_call *c, struct labels own, struct labels external)
 {
-    struct labels labels = e->labels;
-    if (labels_get(labels, STR("instance")).len == 0) {
-        /* An empty instance tells the federating server not to put its own there. */
-        struct label *with = arena_array(&c->work, struct label, labels.len + 1);
-        if (with) {
-            memcpy(with, labels.ptr, labels.len * sizeof *with);
-            with[labels.len] = (struct label){ STR("instance"), { "", 0 } };
-            labels = (struct labels){ with, labels.len + 1 };
-        }
+    struct label *all = arena_array(&c->work, struct label, own.len + external.len + 1);
+    struct labels out = { all, own.len };
+    if (!all) {
+        c->out.failed = true;
+        return own;
     }
+    if (own.len) memcpy(all, own.ptr, own.len * sizeof *all);
+    for (size_t i = 0; i < external.len; i++) {
+        if (labels_get(own, external.ptr[i].name).len == 0) all[out.len++] = external.ptr[i];
+    }
+    if (labels_get(own, STR("instance")).len == 0 &&
+        labels_get(external, STR("instance")).len == 0) {
+        all[out.len++] = (struct label){ STR("instance"), { "", 0 } };
+    }
+    return out;
+}
+
+static void put_federated(struct api_call *c, enum exposition_format format,
+                          const struct federated *e, struct labels external)
+{
+    struct labels labels = federated_labels(c, e->labels, external);
     struct exposition_sample s = { .name = labels_get(e->labels, LABEL_METRIC_NAME),
                                    .labels = labels,
                                    .value = e->sample.value,
                                    .ts_ms = e->sample.ts_ms,
                                    .has_ts = true };
     exposition_write_sample(&c->out, format, &s);
-}
-
-/* Answer c->out as an exposition and finish. */
-static void answer_exposition(struct api_call *c, enum exposition_format format)
-{
-    struct http_exchange *ex = c->ex;
-    struct http_answer answer = { .status = buf_failed(&c->out) ? 503 : 200,
-                                  .flags = HTTP_ANSWER_COMPRESS,
-                                  .content_type = exposition_content_type(format),
-                                  .take_body = &c->out };
-    arena_deinit(&c->work);
-    http_exchange_answer(ex, &answer);
 }
 
 void api_federate(struct api_call *c)
@@ -131,6 +131,8 @@ void api_federate(struct api_call *c)
         api_error_of(c, &err);
         return;
     }
+    struct labels external = { NULL, 0 };
+    c->api->options.hooks.external_labels(c->api->options.hooks.ctx, &c->work, &external);
     struct str family = { NULL, 0 };
     for (size_t i = 0; i < f.len; i++) {
         struct str name = labels_get(f.ptr[i].labels, LABEL_METRIC_NAME);
@@ -139,10 +141,10 @@ void api_federate(struct api_call *c)
             exposition_write_family(&c->out, format, name, METRIC_UNKNOWN, (struct str){ "", 0 });
         }
         family = name;
-        put_federated(c, format, &f.ptr[i]);
+        put_federated(c, format, &f.ptr[i], external);
     }
     exposition_write_end(&c->out, format);
-    answer_exposition(c, format);
+    api_answer(c, exposition_content_type(format));
 }
 
 void api_own_metrics(struct api_call *c)
@@ -150,5 +152,5 @@ void api_own_metrics(struct api_call *c)
     enum exposition_format format = exposition_negotiate(http_exchange_request(c->ex)->accept);
     c->api->options.hooks.own_metrics(c->api->options.hooks.ctx, &c->out, format);
     exposition_write_end(&c->out, format);
-    answer_exposition(c, format);
+    api_answer(c, exposition_content_type(format));
 }

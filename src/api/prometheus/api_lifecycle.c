@@ -40,7 +40,16 @@ void api_readiness(struct api_call *c)
 bool prometheus_api_guard(struct prometheus_api *api, struct http_exchange *ex,
                           const struct http_route *route)
 {
-    if ((route->flags & HTTP_ROUTE_ALWAYS) || is_serving(api)) return true;
+    if (route->flags & HTTP_ROUTE_ALWAYS) return true;
+    if (is_serving(api)) {
+        bool is_refused =
+            (route->flags & HTTP_ROUTE_INGEST) && mem_level(api->options.mem) == MEM_RED;
+        if (!is_refused) return true;
+        stat_add(&api->stats.write_shed, 1);
+        http_exchange_add_header(ex, (struct http_header)HTTP_HEADER("Retry-After", "5"));
+        http_exchange_answer_text(ex, 503, STR("the memory budget is used up; retry later\n"));
+        return false;
+    }
     put_stopping_header(api, ex);
     http_exchange_add_header(ex, (struct http_header)HTTP_HEADER("Retry-After", "1"));
     http_exchange_answer_text(ex, 503, STR("Service Unavailable"));

@@ -193,6 +193,8 @@ static size_t take_code_point(struct str s, size_t pos, uint32_t *out)
             value = value * 16 + (uint32_t)(ch - '0');
         } else if (ch >= 'a' && ch <= 'f') {
             value = value * 16 + (uint32_t)(ch - 'a' + 10);
+        } else if (ch >= 'A' && ch <= 'F') {
+            value = value * 16 + (uint32_t)(ch - 'A' + 10);
         } else {
             return 0;
         }

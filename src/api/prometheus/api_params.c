@@ -97,7 +97,8 @@ static bool has_condition(struct matchers ms)
 
 bool api_matches(struct api_call *c, struct api_matches *out)
 {
-    struct promql_parse_options options = { .regexes = &out->regexes };
+    struct promql_parse_options options = { .budget = c->api->options.mem,
+                                            .regexes = &out->regexes };
     size_t count = 0;
     *out = (struct api_matches){ 0 };
     for (size_t i = 0; i < c->params.len; i++)

@@ -38,6 +38,7 @@ struct api_call {
     const struct str *warnings, *infos;
     size_t warning_count, info_count;
     bool is_streaming;
+    bool is_broken; /* a part of the stream could not be sent: the rest must not follow */
     bool is_offloaded;
 };
 
@@ -93,6 +94,8 @@ __attribute__((format(printf, 3, 4))) void api_errorf(struct api_call *c, enum a
                                                       const char *fmt, ...);
 /* The same from an error of a query or of the store. */
 void api_error_of(struct api_call *c, const struct err *err);
+/* Answer what stands in c->out and finish. */
+void api_answer(struct api_call *c, struct str content_type);
 /* A bare text answer and finish. */
 void api_text(struct api_call *c, unsigned status, struct str text);
 

@@ -124,12 +124,22 @@ static void run_query(struct api_call *c, struct promql_query *q, size_t limit)
     struct str wants_stats = api_param(c, STR("stats"));
     q->text = api_param(c, STR("query"));
     q->cancel = &c->cancel;
+    if (q->timeout_ms < 0) q->timeout_ms = 1; /* over before it began */
+    if (q->lookback_ms < 0) q->lookback_ms = 0;
     stat_add(&c->api->stats.queries, 1);
     enum err_code rc = promql_engine_query(c->api->options.engine, q, &c->work, &r, &stats, &err);
     stat_observe_ns(&c->api->stats.query_duration, stats.total_ns);
     if (rc != ERR_OK) {
         fail_query(c, &err);
         return;
+    }
+    if (wants_stats.len && !str_eq(wants_stats, STR("true")) && !str_eq(wants_stats, STR("all"))) {
+        add_warning(c, &r,
+                    arena_printf(c->arena,
+                                 "value \"" STR_FMT "\" for parameter \"stats\" is deprecated and "
+                                 "will be rejected in the next major release, use \"true\" or "
+                                 "\"all\"",
+                                 STR_ARG(wants_stats)));
     }
     if (limit && r.series_count > limit && r.type != PROMQL_SCALAR) {
         r.series_count = limit;
@@ -231,7 +241,7 @@ void api_query_range(struct api_call *c)
 static struct promql_expr *parse(struct api_call *c, struct promql_regexes *regexes,
                                  const char *prefix)
 {
-    struct promql_parse_options options = { .regexes = regexes };
+    struct promql_parse_options options = { .budget = c->api->options.mem, .regexes = regexes };
     struct promql_expr *e;
     struct err err = { 0 };
     enum err_code rc = promql_parse(api_param(c, STR("query")), &c->work, &options, &e, &err);
@@ -317,6 +327,7 @@ void api_query_exemplars(struct api_call *c)
     }
     const struct promql_expr *e = parse(c, &regexes, "");
     if (!e) {
+        promql_regexes_deinit(&regexes);
         return;
     }
     size_t selectors = count_selectors(e, NULL);

@@ -105,7 +105,7 @@ void api_status_buildinfo(struct api_call *c)
 void api_version(struct api_call *c)
 {
     put_build(c);
-    api_text(c, 200, buf_str(&c->out));
+    api_answer(c, STR("application/json"));
 }
 
 static void put_counts(struct json_writer *w, const char *key, const struct name_count *rows,

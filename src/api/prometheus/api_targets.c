@@ -43,6 +43,7 @@ static struct str global_url(struct api_call *c, struct str url)
         size_t at = str_find(url, LOCAL[i]);
         if (at == url.len) continue;
         struct str rest = str_sub(url, at + LOCAL[i].len, url.len);
+        if (rest.len && !strchr(":/?", rest.ptr[0])) return url; /* localhost.example.com */
         struct str global =
             arena_printf(c->arena, STR_FMT "://" STR_FMT STR_FMT, STR_ARG(str_sub(url, 0, at)),
                          STR_ARG(c->api->options.hostname), STR_ARG(rest));
@@ -236,12 +237,13 @@ void api_metadata(struct api_call *c)
 static bool read_match_target(struct api_call *c, struct promql_regexes *regexes,
                               struct matchers *out)
 {
-    struct promql_parse_options options = { .regexes = regexes };
+    struct promql_parse_options options = { .budget = c->api->options.mem, .regexes = regexes };
     struct str text = api_param(c, STR("match_target"));
     struct err err = { 0 };
     *out = (struct matchers){ NULL, 0 };
     if (text.len == 0) return true;
     if (promql_parse_selector(text, c->arena, &options, out, &err) == ERR_OK) return true;
+    promql_regexes_deinit(regexes);
     api_errorf(c, API_BAD_DATA, "invalid parameter \"match_target\": %s", err.detail);
     return false;
 }

@@ -43,7 +43,8 @@ static bool check_headers(struct http_exchange *ex)
         return false;
     }
     size_t at = str_find(req->content_type, STR("proto="));
-    struct str proto = str_trim(str_sub(req->content_type, at + 6, req->content_type.len));
+    struct str proto = str_sub(req->content_type, at + 6, req->content_type.len);
+    proto = str_trim(str_sub(proto, 0, str_index(proto, ';')));
     if (at < req->content_type.len && !str_eq(proto, STR("prometheus.WriteRequest"))) {
         bool is_known = str_eq(proto, v2);
         struct str text =

@@ -19,6 +19,8 @@ static const struct stat_desc API_STATS[] = {
     STAT_COUNTER(struct api_stats, write_histograms_ignored,
                  "pharos_remote_write_histograms_ignored_total",
                  "Native histogram samples of remote writes that were left out."),
+    STAT_COUNTER(struct api_stats, write_shed, "pharos_remote_write_requests_shed_total",
+                 "Remote writes refused before their body was read because memory was short."),
     REFUSED(BATCH_DROPPED, "dropped"),
     REFUSED(BATCH_INVALID_LABELS, "invalid_labels"),
     REFUSED(BATCH_LIMIT, "limit"),
@@ -152,7 +154,7 @@ static const struct http_route ROUTES[] = {
 #define ROUTE_COUNT (sizeof ROUTES / sizeof ROUTES[0])
 
 enum err_code prometheus_api_add_routes(struct prometheus_api *api, struct router *r,
-                                        struct err *err)
+                                        struct str prefix, struct err *err)
 {
     _Static_assert(ROUTE_COUNT <= API_ROUTES_MAX, "room for every route");
     for (size_t i = 0; i < ROUTE_COUNT; i++) {
@@ -160,5 +162,7 @@ enum err_code prometheus_api_add_routes(struct prometheus_api *api, struct route
         api->routes[i].ctx = api;
     }
     TRY(router_add(r, (struct str){ "", 0 }, api->routes, ROUTE_COUNT, err));
-    return router_add(r, STR("/prometheus"), api->routes, ROUTE_COUNT, err);
+    TRY(router_add(r, STR("/prometheus"), api->routes, ROUTE_COUNT, err));
+    if (prefix.len == 0 || str_eq(prefix, STR("/prometheus"))) return ERR_OK;
+    return router_add(r, prefix, api->routes, ROUTE_COUNT, err);
 }

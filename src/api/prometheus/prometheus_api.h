@@ -39,6 +39,8 @@ struct api_server_hooks {
     void (*own_metrics)(void *ctx, struct buf *out, enum exposition_format format);
     /* Result and wall time (ms) of the last load of the configuration. */
     void (*reload_status)(void *ctx, bool *out_ok, int64_t *out_ts_ms);
+    /* The external labels of the configuration, sorted, texts in `a`; none when there is no memory. */
+    void (*external_labels)(void *ctx, struct arena *a, struct labels *out);
     /* Replay progress, 0..1, while not ready. */
     double (*progress)(void *ctx);
 };
@@ -64,7 +66,7 @@ struct prometheus_api_options {
 };
 
 struct api_stats {
-    struct stat_counter write_requests, write_samples, write_histograms_ignored;
+    struct stat_counter write_requests, write_samples, write_histograms_ignored, write_shed;
     struct stat_counter write_refused[BATCH_OUTCOME_COUNT];
     struct stat_counter queries, query_failures;
     struct stat_histogram query_duration, write_duration;
@@ -81,9 +83,10 @@ struct prometheus_api {
 };
 
 void prometheus_api_init(struct prometheus_api *api, const struct prometheus_api_options *options);
-/* Routes at the root and below `/prometheus`. The api outlives the router. */
+/* Routes at the root, below `/prometheus`, and below `prefix` ("" or "/x/y") for proxies that do not
+ * take the external path off. The api outlives the router. */
 CHECK_RESULT enum err_code prometheus_api_add_routes(struct prometheus_api *api, struct router *r,
-                                                     struct err *err);
+                                                     struct str prefix, struct err *err);
 /* The store is open: from here on requests are served. */
 void prometheus_api_set_ready(struct prometheus_api *api, struct metrics *metrics,
                               struct promql_engine *engine, struct scrape_manager *scrape);

@@ -108,7 +108,8 @@ static void send(struct http_exchange *ex, const struct ui_asset *asset, struct 
     bool is_own = body.ptr == asset->plain;
     bool as_gzip = is_own && asset->gzip && http_coding_quality(req->accept_encoding, STR("gzip"));
     struct http_answer answer = { .status = 200,
-                                  .flags = HTTP_ANSWER_STATIC_BODY,
+                                  .flags =
+                                      HTTP_ANSWER_STATIC_BODY | (is_own ? 0 : HTTP_ANSWER_COMPRESS),
                                   .content_type = str_of_z(asset->mime) };
     answer.body = as_gzip ? (struct bytes){ asset->gzip, asset->gzip_size } : body;
     if (as_gzip) headers[n++] = (struct http_header)HTTP_HEADER("Content-Encoding", "gzip");
@@ -128,7 +129,7 @@ static void serve_page(void *ctx, struct http_exchange *ex)
     const struct ui_asset *index = find_asset(STR("index.html"));
     const struct http_request *req = http_exchange_request(ex);
     if (!wants_html(req)) {
-        if (str_eq(req->path, STR("/"))) {
+        if (strcmp(router_route(ex)->pattern, "/") == 0) {
             struct str query =
                 arena_printf(http_exchange_arena(ex), STR_FMT "query", STR_ARG(ui->base_path));
             struct http_header location = { STR("Location"), query.ptr ? query : STR("/query") };
@@ -151,8 +152,9 @@ static void serve_page(void *ctx, struct http_exchange *ex)
 static void serve_asset(void *ctx, struct http_exchange *ex)
 {
     (void)ctx;
-    const struct http_request *req = http_exchange_request(ex);
-    const struct ui_asset *asset = find_asset(str_sub(req->path, 1, req->path.len));
+    struct str path = arena_printf(http_exchange_arena(ex), "assets/" STR_FMT,
+                                   STR_ARG(router_param(ex, STR("rest"))));
+    const struct ui_asset *asset = find_asset(path);
     if (!asset) {
         http_exchange_answer_text(ex, 404, STR("404 page not found\n"));
         return;
@@ -178,5 +180,7 @@ enum err_code ui_add_routes(struct ui *ui, struct router *r, struct err *err)
                                              .flags = HTTP_ROUTE_ALWAYS,
                                              .serve = serve_asset,
                                              .ctx = ui };
-    return router_add(r, (struct str){ "", 0 }, ui->routes, pages + 1, err);
+    TRY(router_add(r, (struct str){ "", 0 }, ui->routes, pages + 1, err));
+    struct str prefix = str_sub(ui->base_path, 0, ui->base_path.len - 1);
+    return prefix.len ? router_add(r, prefix, ui->routes, pages + 1, err) : ERR_OK;
 }

@@ -32,6 +32,7 @@ struct ui {
 CHECK_RESULT enum err_code ui_init(struct ui *ui, struct mem_budget *mem, struct str base_path,
                                    struct err *err);
 void ui_deinit(struct ui *ui);
+/* At the root and, when that is another one, below base_path. The ui outlives the router. */
 CHECK_RESULT enum err_code ui_add_routes(struct ui *ui, struct router *r, struct err *err);
 
 #endif
