@@ -17,6 +17,7 @@
 
 struct mark {
     uint32_t epoch;
+    bool is_inside; /* the epoch has records behind position: its segment does not end there */
     uint64_t position;
 };
 
@@ -45,7 +46,9 @@ void checkpoints_destroy(struct checkpoints *c)
 
 void checkpoint_note_epoch(struct checkpoints *c, uint32_t epoch, uint64_t position)
 {
-    if (c->mark_count > 0 && c->marks[c->mark_count - 1].epoch >= epoch) return;
+    struct mark *last = c->mark_count > 0 ? &c->marks[c->mark_count - 1] : NULL;
+    if (last != NULL && last->epoch == epoch && position > last->position) last->is_inside = true;
+    if (last != NULL && last->epoch >= epoch) return;
     if (c->mark_count == MARKS_MAX) {
         /* Thin out: every second one, so that old ones stay reachable. */
         for (uint32_t i = 1; 2 * i < MARKS_MAX; i++)
@@ -53,7 +56,7 @@ void checkpoint_note_epoch(struct checkpoints *c, uint32_t epoch, uint64_t posit
         c->mark_count = MARKS_MAX / 2;
     }
     if (c->dropped_epoch == 0) c->dropped_epoch = epoch; /* the oldest in the journal */
-    c->marks[c->mark_count++] = (struct mark){ epoch, position };
+    c->marks[c->mark_count++] = (struct mark){ .epoch = epoch, .position = position };
 }
 
 /* ---- what is needed ---- */
@@ -260,22 +263,27 @@ static enum err_code write_checkpoint(struct head *h, uint64_t position, struct 
     return rc;
 }
 
-/* The newest mark below `epoch`: its position lies behind all older epochs and, at most, inside the
- * epoch of the mark itself, so that no segment of `epoch` or later can be dropped with it. */
-static const struct mark *mark_below(const struct checkpoints *c, uint32_t epoch)
+/* The newest mark with which only epochs before `needed` go. The position of a mark lies behind all
+ * older epochs and before the end of its own: so its own segment stays, unless the position may be
+ * that very end. */
+static const struct mark *mark_for(const struct checkpoints *c, uint32_t needed, uint32_t now)
 {
     const struct mark *best = NULL;
-    for (uint32_t i = 0; i < c->mark_count && c->marks[i].epoch < epoch; i++)
-        best = &c->marks[i];
+    for (uint32_t i = 0; i < c->mark_count; i++) {
+        const struct mark *m = &c->marks[i];
+        bool keeps_own = m->is_inside || m->epoch == now; /* the last segment is never dropped */
+        if (m->epoch < needed || (m->epoch == needed && keeps_own)) best = m;
+    }
     return best;
 }
 
 enum err_code head_checkpoint(struct head *h, uint32_t epochs_max, struct err *err)
 {
     struct checkpoints *c = h->checkpoints;
+    uint64_t end = journal_end(h->journal); /* before the epoch: it lies in this one or an older */
     uint32_t now = journal_epoch(h->journal);
-    checkpoint_note_epoch(c, now, journal_end(h->journal));
-    if (now - c->dropped_epoch < 2) return ERR_OK; /* nothing below the epoch before this one */
+    checkpoint_note_epoch(c, now, end);
+    if (now == c->dropped_epoch) return ERR_OK;
     if (now == c->tried_epoch && c->rounds++ < RETRY_ROUNDS) return ERR_OK;
     c->tried_epoch = now;
     c->rounds = 0;
@@ -284,7 +292,7 @@ enum err_code head_checkpoint(struct head *h, uint32_t epochs_max, struct err *e
         TRY(close_chunks_before(h, now - epochs_max / 2, err));
         needed = oldest_needed(h, now);
     }
-    const struct mark *mark = mark_below(c, needed);
+    const struct mark *mark = mark_for(c, needed, now);
     if (mark == NULL || mark->epoch <= c->dropped_epoch) return ERR_OK;
     enum err_code rc = write_checkpoint(h, mark->position, err);
     if (rc == ERR_OK || rc == ERR_NOTFOUND) {

@@ -239,6 +239,45 @@ static enum err_code unlink_pairs(struct head_gc *gc, struct err *err)
     return ERR_OK;
 }
 
+/* ---- refs ---- */
+
+struct retired_refs {
+    struct head *h;
+    uint32_t shard;
+    void *page;
+};
+
+static void free_refs(void *arg, void *ptr, uint64_t size)
+{
+    struct head *h = arg;
+    struct retired_refs *r = ptr;
+    struct head_shard *s = &h->shards[r->shard];
+    mutex_lock(&s->lock);
+    paged_free_unlinked(&s->slots, r->page);
+    mutex_unlock(&s->lock);
+    mem_free(h->mem, MEM_HEAD, r, size);
+}
+
+/* Pages of ref -> slot all of whose refs are dead. Without memory for the note: next time. */
+static void drop_dead_refs(struct head *h)
+{
+    for (uint32_t i = 0; i < h->shard_count; i++) {
+        struct head_shard *s = &h->shards[i];
+        for (uint32_t ref = 0;;) {
+            struct retired_refs *r = mem_alloc(h->mem, MEM_HEAD, sizeof *r);
+            if (r == NULL) return;
+            mutex_lock(&s->lock);
+            *r = (struct retired_refs){ h, i, shard_unlink_dead_refs(s, &ref) };
+            mutex_unlock(&s->lock);
+            if (r->page == NULL) {
+                mem_free(h->mem, MEM_HEAD, r, sizeof *r);
+                break;
+            }
+            epoch_retire(h->epoch, r, sizeof *r, free_refs, h);
+        }
+    }
+}
+
 /* ---- machine ---- */
 
 static void finish(struct head_gc *gc)
@@ -275,6 +314,7 @@ static enum err_code step(struct head_gc *gc, struct err *err)
     case GC_RELEASE:
         pairs_gc_release(&h->pairs, &gc->pairs);
         pairs_gc_end(&h->pairs, &gc->pairs);
+        drop_dead_refs(h);
         finish(gc);
         return ERR_OK;
     }

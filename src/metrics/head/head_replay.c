@@ -40,7 +40,6 @@ struct replay {
     unsigned worker_count, started;
     struct arena raw; /* decompressed payloads until the next release */
     struct zstd_decoder *zstd;
-    uint32_t epoch;
     uint64_t position; /* end of the record before */
     uint64_t damaged_records;
     void (*progress)(void *arg, double done);
@@ -164,10 +163,7 @@ static enum err_code on_record(void *arg, const struct journal_record *record, s
 {
     struct replay *r = arg;
     struct journal_record rec = *record;
-    if (rec.epoch != r->epoch) {
-        checkpoint_note_epoch(r->h->checkpoints, rec.epoch, r->position);
-        r->epoch = rec.epoch;
-    }
+    checkpoint_note_epoch(r->h->checkpoints, rec.epoch, r->position);
     r->position = rec.position;
     struct err why = { 0 };
     enum err_code rc = unpack(r, &rec, &why);
@@ -278,6 +274,7 @@ static enum err_code run(struct replay *r, struct err *err)
     TRY(on_release(r, 1.0, err));
     for (uint32_t i = 0; i < h->shard_count; i++)
         TRY(replay_finish(&r->shards[i], err));
+    checkpoint_note_epoch(h->checkpoints, journal_epoch(h->journal), journal_end(h->journal));
     sum_counts(r);
     log_outcome(h);
     return ERR_OK;

@@ -204,6 +204,22 @@ void shard_release_slot(struct head_shard *s, uint32_t slot)
     slot_give(s, slot);
 }
 
+void *shard_unlink_dead_refs(struct head_shard *s, uint32_t *ref)
+{
+    const uint32_t page = 1u << REF_PAGE_LOG2;
+    uint32_t limit = atomic_load_explicit(&s->ref_limit, memory_order_relaxed);
+    for (; *ref + page <= limit; *ref += page) {
+        const _Atomic uint32_t *cells = paged_find(&s->slots, *ref);
+        uint32_t used = 0;
+        for (uint32_t i = 0; i < page && cells != NULL; i++)
+            used |= atomic_load_explicit(&cells[i], memory_order_relaxed);
+        if (cells == NULL || used != 0) continue;
+        *ref += page;
+        return paged_unlink_page(&s->slots, *ref - page);
+    }
+    return NULL;
+}
+
 /* ---- full chunks ---- */
 
 uint32_t shard_node_create(struct head_shard *s)

@@ -77,7 +77,7 @@ bool paged_ensure(struct paged *p, uint32_t index)
     return true;
 }
 
-void paged_free_page(struct paged *p, uint32_t index)
+void *paged_unlink_page(struct paged *p, uint32_t index)
 {
     uint32_t page = index >> p->page_log2;
     ASSERT(page >> PAGED_FANOUT_LOG2 < PAGED_FANOUT);
@@ -88,7 +88,17 @@ void paged_free_page(struct paged *p, uint32_t index)
     uint8_t *first = atomic_load_explicit(slot, memory_order_relaxed);
     ASSERT(first != NULL);
     atomic_store_explicit(slot, NULL, memory_order_release);
-    page_destroy(p, first);
+    return first;
+}
+
+void paged_free_unlinked(struct paged *p, void *page)
+{
+    page_destroy(p, page);
+}
+
+void paged_free_page(struct paged *p, uint32_t index)
+{
+    page_destroy(p, paged_unlink_page(p, index));
 }
 
 uint64_t paged_size_bytes(const struct paged *p)

@@ -8,6 +8,7 @@
 #define SCANNED_PAGE_LOG2 10u
 #define WINDOW 64u
 #define QUEUE_BYTES_MAX (16u << 20) /* of one shard; then replay waits for the chunk writer */
+#define HEADROOM_BYTES (1u << 20)   /* below the cap of MEM_HEAD: it waits as well */
 #define ARENA_BYTES_MAX ((size_t)64 << 20)
 
 void replay_shard_init(struct replay_shard *r, struct head *h, uint32_t shard)
@@ -203,6 +204,7 @@ static enum err_code replay_value(struct replay_shard *r, uint32_t slot, int64_t
                                   uint32_t epoch, struct chunk_range *range, struct err *err)
 {
     struct series_hot *h = shard_hot(r->s, slot);
+    if (t < -HEAD_TIME_LIMIT || t > HEAD_TIME_LIMIT) return err_set(err, ERR_CORRUPT, "time");
     if (t <= h->last_t || t < head_mint_ms(r->h)) {
         r->counts.skipped++;
         TRY(remember_value(r, slot, t, bits, err));
@@ -337,26 +339,37 @@ static enum err_code dispatch(struct replay_shard *r, const struct journal_recor
     }
 }
 
+/* Full chunks that wait for the writer make room, before the next record needs it. A disk that
+ * fails now need not stop the replay: the chunks stay in memory. */
+static void make_room(struct replay_shard *r, size_t payload_len)
+{
+    struct mem_budget *mem = r->h->mem;
+    uint64_t wanted = HEADROOM_BYTES + 64 * (uint64_t)payload_len;
+    bool is_tight =
+        mem_level(mem) >= MEM_ORANGE || mem_used(mem, MEM_HEAD) + wanted > mem_cap(mem, MEM_HEAD);
+    if (r->queued == 0 || (!is_tight && r->queued < QUEUE_BYTES_MAX)) return;
+    struct err ignored = { 0 };
+    if (chunk_writer_flush(r->h->writer, &ignored) == ERR_OK) r->queued = 0;
+}
+
 enum err_code replay_record(struct replay_shard *r, const struct journal_record *rec,
                             struct err *err)
 {
+    make_room(r, rec->payload.len);
+    struct err own = { 0 };
     mutex_lock(&r->s->lock);
     uint64_t queued = r->s->pending_bytes;
-    enum err_code rc = dispatch(r, rec, err);
-    uint64_t now_queued = r->s->pending_bytes;
+    enum err_code rc = dispatch(r, rec, &own);
+    r->queued = r->s->pending_bytes;
     mutex_unlock(&r->s->lock);
     arena_reset(&r->arena);
+    if (r->queued > queued) chunk_writer_note(r->h->writer, r->queued - queued);
     if (rc == ERR_CORRUPT) {
         r->counts.damaged_records++;
-        rc = ERR_OK;
-    }
-    TRY(rc);
-    if (now_queued > queued) chunk_writer_note(r->h->writer, now_queued - queued);
-    /* A disk that fails now need not stop the replay: the chunks stay in memory. */
-    struct err ignored = { 0 };
-    if (now_queued > QUEUE_BYTES_MAX && chunk_writer_flush(r->h->writer, &ignored) != ERR_OK)
         return ERR_OK;
-    return ERR_OK;
+    }
+    if (rc != ERR_OK) *err = own;
+    return rc;
 }
 
 /* ---- end ---- */

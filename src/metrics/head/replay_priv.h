@@ -33,6 +33,7 @@ struct replay_shard {
     uint32_t *redirects;
     size_t redirect_count, redirect_cap;
     struct replay_counts counts;
+    uint64_t queued;    /* bytes in the shard's queue after the last record */
     struct arena arena; /* of one record */
 };
 
