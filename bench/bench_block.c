@@ -12,6 +12,7 @@
 #include "base/assert.h"
 #include "blobs/blobs_dir.h"
 #include "block_fleet.h"
+#include "codec/regex.h"
 #include "metrics/block/block.h"
 #include "metrics/block/block_writer.h"
 #include "metrics/block/page.h"
@@ -194,6 +195,51 @@ static void write_block(struct bench *b, bool has_zstd_pages)
     report("block write, index", (double)finishing / 1e6, "ms CPU");
 }
 
+/* Microseconds of one match, the median of REPEATS. */
+static double match_us(struct block *block, struct matcher *m, size_t count)
+{
+    double us[REPEATS];
+    struct block_match_options options = { MEM_QUERY, NULL };
+    struct err err = { 0 };
+    for (int k = 0; k < REPEATS; k++) {
+        struct postings *p = NULL;
+        uint64_t start = clock_thread_cpu_ns();
+        must(block_match(block, (struct matchers){ m, count }, &options, &p, &err), &err);
+        us[k] = (double)(clock_thread_cpu_ns() - start) / 1e3;
+        postings_destroy(p);
+    }
+    qsort(us, REPEATS, sizeof *us, cmp_double);
+    return us[REPEATS / 2];
+}
+
+static struct matcher regex(struct bench *b, const char *name, const char *pattern)
+{
+    struct matcher m = { MATCH_RE, str_of_z(name), str_of_z(pattern), NULL };
+    struct err err = { 0 };
+    must(regex_compile(b->mem, m.value, REGEX_FULL, &m.re, &err), &err);
+    return m;
+}
+
+static void ask(struct bench *b, struct block *block)
+{
+    struct matcher equal[] = { { MATCH_EQ, LABEL_METRIC_NAME, STR("cpu_active_total"), NULL },
+                               { MATCH_EQ, STR("job"), STR("node"), NULL } };
+    struct matcher prefix = regex(b, "__name__", "disk_.*");
+    struct matcher general = regex(b, "instance", "10\\.[0-9]+\\..*[13579]:9100");
+    struct err err = { 0 };
+    struct str_list list;
+    report("block match, two equalities", match_us(block, equal, 2), "us CPU");
+    report("block match, prefix of a metric name", match_us(block, &prefix, 1), "us CPU");
+    report("block match, regex over all instances", match_us(block, &general, 1), "us CPU");
+    regex_unref(prefix.re);
+    regex_unref(general.re);
+    struct block_values_query q = { STR("instance"), NULL, 0, NULL };
+    uint64_t start = clock_thread_cpu_ns();
+    must(block_label_values(block, &q, &b->arena, &list, &err), &err);
+    report("block label values, all instances", (double)(clock_thread_cpu_ns() - start) / 1e3,
+           "us CPU");
+}
+
 static void read_block(struct bench *b)
 {
     struct err err = { 0 };
@@ -226,17 +272,7 @@ static void read_block(struct bench *b)
     report("block labels of all series",
            (double)(clock_thread_cpu_ns() - start) / (double)block_series_count(block),
            "ns CPU/series");
-    struct matcher m[] = { { MATCH_EQ, LABEL_METRIC_NAME, STR("cpu_active_total"), NULL },
-                           { MATCH_EQ, STR("job"), STR("node"), NULL } };
-    struct block_match_options options = { MEM_QUERY, NULL };
-    for (int k = 0; k < 2; k++) { /* the first one checks the sections */
-        struct postings *p = NULL;
-        start = clock_thread_cpu_ns();
-        must(block_match(block, (struct matchers){ m, 2 }, &options, &p, &err), &err);
-        report(k ? "block match, two equalities" : "block match, the first one",
-               (double)(clock_thread_cpu_ns() - start) / 1e3, "us CPU");
-        postings_destroy(p);
-    }
+    ask(b, block);
     block_reader_destroy(r);
     block_unref(block);
     sample_buf_deinit(&out);

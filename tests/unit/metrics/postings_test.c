@@ -200,6 +200,29 @@ START_TEST(sorted_ids_become_the_same_set_in_no_more_bytes)
 }
 END_TEST
 
+START_TEST(many_containers_without_runs_are_written_with_offsets)
+{
+    enum { CONTAINERS = 100 };
+    uint32_t ids[2 * CONTAINERS];
+    for (uint32_t i = 0; i < CONTAINERS; i++) {
+        ids[2 * i] = i << 16;
+        ids[2 * i + 1] = (i << 16) + 5;
+    }
+    struct buf bytes;
+    struct postings *p = NULL;
+    size_t used = 0;
+    buf_init(&bytes, mem_source_of(mem, MEM_SYSTEM), 1 << 20);
+    postings_serialize_sorted(ids, 2 * CONTAINERS, &bytes);
+    ck_assert_uint_eq(bytes.ptr[0], 0x3a); /* the cookie without run flags */
+    ck_assert_int_eq(postings_deserialize(mem, MEM_QUERY, buf_bytes(&bytes), &p, &used, NULL),
+                     ERR_OK);
+    ck_assert_uint_eq(used, bytes.len);
+    assert_same(p, &(struct naive){ ids, 2 * CONTAINERS });
+    postings_destroy(p);
+    buf_deinit(&bytes);
+}
+END_TEST
+
 /* A damaged set must be refused or be a set: the library trusts what it reads. */
 START_TEST(damaged_bytes_are_refused_or_sound)
 {
@@ -399,6 +422,7 @@ int main(void)
     tcase_add_loop_test(tc, sorted_ids_become_the_same_set_in_no_more_bytes, 0, DENSITY_COUNT);
     tcase_add_loop_test(tc, damaged_bytes_are_refused_or_sound, 0, 2 * (DENSITY_COUNT - 1));
     tcase_add_loop_test(tc, questions_agree_with_sorted_arrays, 0, DENSITY_COUNT);
+    tcase_add_test(tc, many_containers_without_runs_are_written_with_offsets);
     tcase_add_test(tc, one_run_takes_fifteen_bytes);
     tcase_add_test(tc, iterator_seeks_forward_only);
     tcase_add_test(tc, ranges_reach_the_last_id);
