@@ -28,7 +28,11 @@ def test_remote_write_refuses_what_it_must(bench):
     assert post(p, body[:-1]).text == 'snappy: corrupt input\n'
     assert post(p, b'\xff\xff\xff\xff\x09' + b'x' * 40).status == 400, 'a snappy header that claims 2.5 GB'
     assert post(p, wire.snappy(b'\x0a\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01')).status == 400, 'a field of 2^63 bytes'
-    assert post(p, b'x' * (33 << 20)).status == 413
+    with open(bench.path('large'), 'wb') as f:
+        f.write(b'x' * (33 << 20))
+    curl = subprocess.run(['curl', '-s', '-o', '/dev/null', '-w', '%{http_code}', '-H', 'Content-Encoding: snappy', '--data-binary',
+                           '@' + bench.path('large'), p.url + '/api/v1/write'], capture_output=True, text=True)
+    assert curl.stdout == '413', curl
     assert harness.http('GET', p.url + '/api/v1/write').status == 405
     rss = p.rss_bytes()
     assert rss < 200 << 20, f'{rss} bytes resident after bombs'
