@@ -16,6 +16,12 @@ static size_t big_left(const struct conn_out *out)
     return out->big.len - out->big_offset;
 }
 
+static struct bytes rest_of(struct bytes whole, size_t offset)
+{
+    if (offset == whole.len) return (struct bytes){ 0 };
+    return (struct bytes){ whole.ptr + offset, whole.len - offset };
+}
+
 bool conn_is_blocked(const struct conn *c)
 {
     return pending_left(&c->out) > 0 || big_left(&c->out) > 0;
@@ -48,7 +54,7 @@ static void free_big(struct conn_out *out)
 static void keep_big(struct conn *c)
 {
     struct conn_out *out = &c->out;
-    struct bytes rest = { out->big.ptr + out->big_offset, big_left(out) };
+    struct bytes rest = rest_of(out->big, out->big_offset);
     buf_init(&out->big_owner, mem_source_of(c->sl->server->options.mem, MEM_NETWORK), rest.len);
     buf_put(&out->big_owner, rest.ptr, rest.len);
     out->big = buf_bytes(&out->big_owner);
@@ -149,9 +155,9 @@ void conn_flush(struct conn *c)
     }
     if (sl->staged == 0 && !conn_is_blocked(c)) return;
     const struct bytes parts[3] = {
-        { out->pending.ptr + out->pending_offset, pending_left(out) },
+        rest_of(buf_bytes(&out->pending), out->pending_offset),
         { sl->staging, sl->staged },
-        { out->big.ptr + out->big_offset, big_left(out) },
+        rest_of(out->big, out->big_offset),
     };
     size_t n = 0;
     enum err_code rc = c->tls ? write_tls(c, parts, &n) : write_plain(c, parts, &n);

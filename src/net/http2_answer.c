@@ -59,7 +59,7 @@ static size_t copy_out(struct http_exchange *ex, struct bytes body, uint8_t *dst
 {
     size_t left = body.len - ex->sending_offset;
     size_t n = left < len ? left : len;
-    memcpy(dst, body.ptr + ex->sending_offset, n);
+    if (n > 0) memcpy(dst, body.ptr + ex->sending_offset, n);
     ex->sending_offset += n;
     ex->progress_ns = loop_now_ns(ex->sl->loop);
     return n;

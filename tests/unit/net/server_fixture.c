@@ -15,10 +15,17 @@
 
 /* ---- server ------------------------------------------------------------------------------- */
 
+void require(bool ok, const char *text, const char *file, int line)
+{
+    if (ok) return;
+    (void)fprintf(stderr, "%s:%d: %s\n", file, line, text);
+    abort();
+}
+
 struct fixture fixture_start(const struct fixture_options *options)
 {
     struct fixture f = { .mem = mem_budget_create(1u << 30) };
-    ck_assert_ptr_nonnull(f.mem);
+    REQUIRE(f.mem);
     struct err err = { 0 };
     struct http_server_options server = {
         .mem = f.mem,
@@ -26,11 +33,11 @@ struct fixture fixture_start(const struct fixture_options *options)
         .limits = options->limits,
         .loop_count = options->loop_count ? options->loop_count : 2,
     };
-    ck_assert_int_eq(http_server_create(&server, &f.server, &err), ERR_OK);
+    REQUIRE(http_server_create(&server, &f.server, &err) == ERR_OK);
     struct tls_context *tls = NULL;
     if (options->tls) {
         enum err_code rc = tls_context_create(f.mem, options->tls, &tls, &err);
-        ck_assert_msg(rc == ERR_OK, "%s: %s", err.msg, err.detail);
+        REQUIRE(rc == ERR_OK);
     }
     struct http_listen_options listener = {
         .addr = STR("127.0.0.1:0"),
@@ -38,10 +45,10 @@ struct fixture fixture_start(const struct fixture_options *options)
         .is_tls_required = options->is_tls_required,
         .handler = options->handler,
     };
-    ck_assert_int_eq(http_server_listen(f.server, &listener, f.addr, &err), ERR_OK);
+    REQUIRE(http_server_listen(f.server, &listener, f.addr, &err) == ERR_OK);
     f.tls = tls;
     f.port = (uint16_t)atoi(strrchr(f.addr, ':') + 1);
-    ck_assert_int_eq(http_server_start(f.server, &err), ERR_OK);
+    REQUIRE(http_server_start(f.server, &err) == ERR_OK);
     return f;
 }
 
@@ -49,7 +56,7 @@ void fixture_stop(struct fixture *f)
 {
     http_server_destroy(f->server);
     tls_context_destroy(f->tls);
-    ck_assert_uint_eq(mem_live_count(f->mem), 0);
+    REQUIRE(mem_live_count(f->mem) == 0);
     mem_budget_destroy(f->mem);
 }
 

@@ -15,6 +15,10 @@
 #include "net/tls.h"
 #include "os/mem.h"
 
+/* As ck_assert(), but also in programs that are no Check tests: prints and aborts. */
+#define REQUIRE(e) require((e), #e, __FILE__, __LINE__)
+void require(bool ok, const char *text, const char *file, int line);
+
 enum { CLIENT_TIMEOUT_S = 20, ANSWER_BYTES_MAX = 4 << 20 };
 
 struct fixture {

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "os/clock.h"
+#include "server_fixture.h"
 
 enum { PIECE = 1000, BIG_MAX = 8 << 20, WAIT_NS = 1000 * 1000 * 1000 };
 
@@ -89,9 +90,9 @@ static void stream_main(void *arg)
 static void start_thread(struct test_app *app, void (*fn)(void *), struct http_exchange *ex)
 {
     MUTEX_SCOPE(&app->lock);
-    ck_assert_uint_lt(app->thread_count, sizeof app->threads / sizeof app->threads[0]);
+    REQUIRE(app->thread_count < sizeof app->threads / sizeof app->threads[0]);
     struct thread *t = &app->threads[app->thread_count++];
-    ck_assert_int_eq(thread_start(t, "stream", fn, ex, NULL), ERR_OK);
+    REQUIRE(thread_start(t, "stream", fn, ex, NULL) == ERR_OK);
 }
 
 static void abort_main(void *arg)

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "test_identity.h"
 
-#include <check.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 
+#include "server_fixture.h"
+
 static void to_pem(struct identity *id)
 {
     BIO *bio = BIO_new(BIO_s_mem());
-    ck_assert_int_eq(PEM_write_bio_X509(bio, id->certificate), 1);
+    REQUIRE(PEM_write_bio_X509(bio, id->certificate) == 1);
     int n = BIO_read(bio, id->certificate_pem, sizeof id->certificate_pem - 1);
     id->certificate_pem[n] = '\0';
-    ck_assert_int_eq(PEM_write_bio_PrivateKey(bio, id->key, NULL, NULL, 0, NULL, NULL), 1);
+    REQUIRE(PEM_write_bio_PrivateKey(bio, id->key, NULL, NULL, 0, NULL, NULL) == 1);
     n = BIO_read(bio, id->key_pem, sizeof id->key_pem - 1);
     id->key_pem[n] = '\0';
     BIO_free(bio);
@@ -22,7 +23,7 @@ struct identity identity_create(const char *name, const struct identity *issuer)
 {
     struct identity id = { .key = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256"),
                            .certificate = X509_new() };
-    ck_assert_ptr_nonnull(id.key);
+    REQUIRE(id.key);
     X509 *x = id.certificate;
     X509_set_version(x, 2);
     ASN1_INTEGER_set(X509_get_serialNumber(x), 1);
@@ -41,7 +42,7 @@ struct identity identity_create(const char *name, const struct identity *issuer)
     X509_EXTENSION *alternatives = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, names);
     X509_add_ext(x, alternatives, -1);
     X509_EXTENSION_free(alternatives);
-    ck_assert_int_gt(X509_sign(x, issuer ? issuer->key : id.key, EVP_sha256()), 0);
+    REQUIRE(X509_sign(x, issuer ? issuer->key : id.key, EVP_sha256()) > 0);
     to_pem(&id);
     return id;
 }
