@@ -185,10 +185,19 @@ KERNEL static void fill_regular(uint64_t start, uint64_t step, size_t count, int
         out[i] = (int64_t)t[k];
 }
 
-KERNEL static void add_residuals(const uint64_t *restrict u, size_t count, int64_t *restrict out)
+/* t[i] += start + i * step */
+KERNEL static void add_regular(uint64_t start, uint64_t step, size_t count, uint64_t *restrict t)
 {
-    for (size_t i = 0; i < count; i++)
-        out[i] = (int64_t)((uint64_t)out[i] + u[i]);
+    uint64_t r[4] = { start, start + step, start + 2 * step, start + 3 * step };
+    size_t i = 0;
+    for (; i + 4 <= count; i += 4) {
+        for (size_t k = 0; k < 4; k++) {
+            t[i + k] += r[k];
+            r[k] += 4 * step;
+        }
+    }
+    for (size_t k = 0; i < count; i++, k++)
+        t[i] += r[k];
 }
 
 static bool decode_gaps(const struct time_desc *d, struct rd *r, size_t count, int64_t *out)
@@ -213,11 +222,9 @@ static bool decode_jitter(const struct time_desc *d, struct rd *r, size_t count,
 {
     struct bytes packed = rd_bytes(r, bitpack_size(count, d->w));
     if (!rd_ok(r)) return false;
-    uint64_t u[VECTOR_SAMPLES_MAX];
-    bitpack_get(packed.ptr, count, d->w, u);
-    uint64_t start = (uint64_t)d->start_ms + (uint64_t)d->residual_min;
-    fill_regular(start, d->step_ms, count, out);
-    add_residuals(u, count, out);
+    uint64_t *t = (uint64_t *)out; /* the other signedness of the same integer: no alias */
+    bitpack_get(packed.ptr, count, d->w, t);
+    add_regular((uint64_t)d->start_ms + (uint64_t)d->residual_min, d->step_ms, count, t);
     return true;
 }
 

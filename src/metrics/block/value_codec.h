@@ -78,7 +78,6 @@ struct value_encoder {
     uint64_t u[VECTOR_SAMPLES_MAX + 16];
     uint16_t special_at[VECTOR_SAMPLES_MAX];
     uint16_t change_at[VECTOR_SAMPLES_MAX];
-    uint16_t exception_at[VECTOR_SAMPLES_MAX];
     size_t special_count;
 };
 

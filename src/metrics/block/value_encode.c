@@ -173,21 +173,33 @@ static bool choose(struct value_encoder *enc, size_t count, struct candidate *ou
 
 /* ---- payloads ---- */
 
-static void put_packed(struct value_encoder *enc, size_t count, const struct packing *p,
-                       struct buf *payload)
+/* Leave the low w bits of the wider values in enc->u; their positions and high parts go to `at`
+ * and `high`. */
+static void take_exceptions(struct value_encoder *enc, size_t count, const struct packing *p,
+                            uint64_t *at, uint64_t *high)
 {
-    uint64_t high[VECTOR_SAMPLES_MAX], at[VECTOR_SAMPLES_MAX];
     size_t patches = 0;
-    for (size_t i = 0; p->patches > 0 && i < count; i++) {
+    for (size_t i = 0; i < count; i++) {
         if (enc->u[i] >> p->w == 0) continue;
         at[patches] = i;
         high[patches++] = enc->u[i] >> p->w;
         enc->u[i] &= ((uint64_t)1 << p->w) - 1;
     }
     ASSERT(patches == p->patches);
+}
+
+static void put_packed(struct value_encoder *enc, size_t count, const struct packing *p,
+                       struct buf *payload)
+{
+    if (p->patches == 0) {
+        bitpack_put(payload, enc->u, count, p->w);
+        return;
+    }
+    uint64_t at[VECTOR_SAMPLES_MAX], high[VECTOR_SAMPLES_MAX];
+    take_exceptions(enc, count, p, at, high);
     bitpack_put(payload, enc->u, count, p->w);
-    bitpack_put(payload, at, patches, EXCEPTION_POSITION_BITS);
-    bitpack_put(payload, high, patches, p->wx);
+    bitpack_put(payload, at, p->patches, EXCEPTION_POSITION_BITS);
+    bitpack_put(payload, high, p->patches, p->wx);
 }
 
 static void put_gaps(const uint16_t *change_at, size_t changes, struct buf *payload)

@@ -464,7 +464,7 @@ struct reader_thread {
 static void read_until_stopped(void *arg)
 {
     struct reader_thread *t = arg;
-    while (!atomic_load_explicit(t->stop, memory_order_relaxed)) {
+    do {
         const struct block_list *l = block_set_get(set);
         for (size_t i = 0; i < l->len; i++) {
             struct block_reader *r = NULL;
@@ -478,7 +478,7 @@ static void read_until_stopped(void *arg)
             sample_buf_deinit(&got);
         }
         block_set_put(set, l);
-    }
+    } while (!atomic_load_explicit(t->stop, memory_order_relaxed));
 }
 
 START_TEST(readers_run_beside_adding_and_removing)
@@ -495,8 +495,10 @@ START_TEST(readers_run_beside_adding_and_removing)
         if (k % 3) ck_assert_int_eq(block_set_remove(set, id, NULL), ERR_OK);
     }
     atomic_store_explicit(&stop, true, memory_order_relaxed);
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 2; i++) {
         thread_join(&threads[i].thread);
+        ck_assert_uint_gt(threads[i].reads, 0);
+    }
 }
 END_TEST
 

@@ -93,6 +93,19 @@ START_TEST(little_memory_spills_and_gives_the_same_index)
 }
 END_TEST
 
+/* The bars of the storage engine, with a margin: a change that costs more than a tenth is seen. */
+START_TEST(quiet_fleet_stays_small)
+{
+    block_fixture_fleet(&f, 20, 300, 480);
+    f.fleet.options.changing_percent = 0; /* two thirds of the series are constant */
+    struct block_writer_options o = block_fixture_options(&f);
+    struct block_meta meta = block_fixture_write(&f, &o);
+    double samples = (double)meta.sample_count, series = (double)meta.series_count;
+    ck_assert_double_lt((double)meta.chunk_bytes / samples, 0.25);
+    ck_assert_double_lt((double)meta.index_bytes / series, 26);
+}
+END_TEST
+
 /* ---- series longer than a vector, than a page ---- */
 
 static struct labels one_label(const char *name, const char *value)
@@ -340,6 +353,7 @@ int main(void)
     tcase_add_loop_test(tc, whole_block_is_read_back, 0, 2);
     tcase_add_test(tc, any_series_in_any_range_is_read_back);
     tcase_add_test(tc, little_memory_spills_and_gives_the_same_index);
+    tcase_add_test(tc, quiet_fleet_stays_small);
     tcase_add_test(tc, series_over_many_vectors_and_pages_are_read_back);
     tcase_add_test(tc, wrong_order_is_refused_and_nothing_is_added);
     tcase_add_test(tc, block_without_samples_is_not_written);
