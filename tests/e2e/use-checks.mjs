@@ -105,9 +105,10 @@ async function brush(host) {
   await checkDrawn(page, '.panel[aria-label="Graph"]', 'the graph');
   const box = await page.locator('.chart .u-over').boundingBox();
   const y = box.y + box.height / 2;
-  await page.mouse.move(box.x + box.width * 0.25, y);
+  await page.mouse.move(box.x + box.width * 0.745, y);
   await page.mouse.down();
-  await page.mouse.move(box.x + box.width * 0.5, y, { steps: 5 });
+  // The right end: a server that has just started has no data elsewhere.
+  await page.mouse.move(box.x + box.width * 0.995, y, { steps: 5 });
   await page.mouse.up();
   await eventually(() => /^\d{13}$/.test(param(page, 'from') ?? ''), 'the zoom is not in the URL');
   const length = Number(param(page, 'to')) - Number(param(page, 'from'));
@@ -133,9 +134,9 @@ async function brushHome(host) {
   const before = await page.evaluate(() => history.length);
   const box = await page.locator('.panel[aria-label="CPU by mode"] .u-over').boundingBox();
   const y = box.y + box.height / 2;
-  await page.mouse.move(box.x + box.width * 0.3, y);
+  await page.mouse.move(box.x + box.width * 0.7, y);
   await page.mouse.down();
-  await page.mouse.move(box.x + box.width * 0.6, y, { steps: 5 });
+  await page.mouse.move(box.x + box.width * 0.995, y, { steps: 5 });
   await page.mouse.up();
   await eventually(() => /^\d{13}$/.test(param(page, 'from') ?? ''), 'the zoom is not in the URL');
   await panelStates(page);

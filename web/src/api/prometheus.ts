@@ -89,7 +89,9 @@ export interface TsdbStatus {
 }
 
 export interface BuildInfo {
+  /** The Prometheus release whose API this is; Pharos' own is `applicationVersion`. */
   version: string;
+  applicationVersion?: string;
   revision: string;
   branch: string;
   buildUser: string;

@@ -91,7 +91,11 @@ export function Tiles({ facts }: { facts: Facts | null }) {
       <Tile
         label="Up for"
         path="/status"
-        note={facts?.build == null ? 'version not known' : `version ${facts.build.version}`}
+        note={
+          facts?.build == null
+            ? 'version not known'
+            : `version ${facts.build.applicationVersion ?? facts.build.version}`
+        }
       >
         {Number.isNaN(started) ? '–' : formatAge(now() - started)}
       </Tile>

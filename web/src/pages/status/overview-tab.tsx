@@ -11,7 +11,9 @@ import { formatAge, formatTimeWithOffset } from '../../viz/format';
 import { FactsTable, type Fact } from './facts-table';
 
 const TITLES: Readonly<Record<string, string>> = {
-  version: 'Version',
+  applicationVersion: 'Version',
+  application: 'Program',
+  version: 'Compatible with Prometheus',
   revision: 'Revision',
   branch: 'Branch',
   buildUser: 'Built by',
