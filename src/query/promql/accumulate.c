@@ -61,16 +61,31 @@ static void add_moment(struct cells to, size_t i, double x)
     to.c[i] += d * (x - to.s[i]);
 }
 
+#define RUNS_MAX 4
+
+/* Runs of points without gaps take the faster loop; rows are seldom in more than a few pieces. */
+static void add_sum(struct cells to, struct points row)
+{
+    size_t from = 0;
+    for (int run = 0; run < RUNS_MAX; run++) {
+        const uint8_t *first = memchr(row.has + from, 1, row.count - from);
+        if (!first) return;
+        from = (size_t)(first - row.has);
+        const uint8_t *gap = memchr(first, 0, row.count - from);
+        size_t end = gap ? (size_t)(gap - row.has) : row.count;
+        kernel_sum_dense(to.s + from, to.c + from, to.n + from,
+                         (struct points){ row.value + from, first, end - from });
+        from = end;
+        if (from == row.count) return;
+    }
+    kernel_sum(to.s + from, to.c + from, to.n + from,
+               (struct points){ row.value + from, row.has + from, row.count - from });
+}
+
 void cells_add(enum promql_agg_op op, struct cells to, struct points row)
 {
     switch ((int)op) {
-    case PROMQL_AGG_SUM:
-        if (memchr(row.has, 0, row.count)) {
-            kernel_sum(to.s, to.c, to.n, row);
-        } else {
-            kernel_sum_dense(to.s, to.c, to.n, row);
-        }
-        return;
+    case PROMQL_AGG_SUM: add_sum(to, row); return;
     case PROMQL_AGG_COUNT:
     case PROMQL_AGG_GROUP: kernel_count(to.n, row); return;
     case PROMQL_AGG_MIN: kernel_min(to.s, to.n, row); return;

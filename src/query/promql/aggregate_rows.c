@@ -136,28 +136,96 @@ static enum err_code in_ranked_order(struct rows *r, struct vector *out, struct 
     return ERR_OK;
 }
 
-static enum err_code top(struct rows *r, struct vector *out)
+/* The best of one step: a heap with the worst of them on top. */
+struct best {
+    struct ranked *heap;
+    size_t count, wanted;
+};
+
+static void sift_down(struct best *b)
 {
-    struct ranked *ranks = arena_array_raw(r->e->arena, struct ranked, r->in.count + 1);
+    size_t at = 0;
+    for (;;) {
+        size_t worst = at, left = 2 * at + 1, right = left + 1;
+        if (left < b->count && by_rank(&b->heap[left], &b->heap[worst]) > 0) worst = left;
+        if (right < b->count && by_rank(&b->heap[right], &b->heap[worst]) > 0) worst = right;
+        if (worst == at) return;
+        struct ranked swap = b->heap[at];
+        b->heap[at] = b->heap[worst];
+        b->heap[worst] = swap;
+        at = worst;
+    }
+}
+
+static void offer(struct best *b, struct ranked candidate)
+{
+    if (b->wanted == 0) return;
+    if (b->count == b->wanted) {
+        if (by_rank(&candidate, &b->heap[0]) >= 0) return;
+        b->heap[0] = candidate;
+        sift_down(b);
+        return;
+    }
+    size_t at = b->count++;
+    while (at > 0 && by_rank(&candidate, &b->heap[(at - 1) / 2]) > 0) {
+        b->heap[at] = b->heap[(at - 1) / 2];
+        at = (at - 1) / 2;
+    }
+    b->heap[at] = candidate;
+}
+
+/* Room for the heaps of the largest group. */
+static enum err_code reserve_heaps(struct rows *r, struct best **out_best,
+                                   struct ranked **out_heaps)
+{
+    size_t most = 0;
+    for (size_t group = 0; group < r->group_count; group++) {
+        size_t members = r->begin[group + 1] - r->begin[group], needed = 0;
+        for (size_t k = 0; k < r->g->count; k++)
+            needed += count_of(r->param[k], members);
+        if (needed > most) most = needed;
+    }
+    TRY(eval_hold(r->e, most));
+    *out_best = arena_array(r->e->arena, struct best, r->g->count);
+    *out_heaps = arena_array_raw(r->e->arena, struct ranked, most + 1);
+    return *out_best && *out_heaps ? ERR_OK : eval_fail_nomem(r->e);
+}
+
+/* Row after row into the heaps of all steps. */
+static enum err_code top_of_group(struct rows *r, size_t group, struct best *best,
+                                  struct ranked *heaps, struct vector *out)
+{
     bool is_bottom = r->x->aggregate->op == PROMQL_AGG_BOTTOMK;
-    if (!ranks) return eval_fail_nomem(r->e);
-    TRY(check_k(r));
-    TRY(empty_copy(r, out));
+    size_t members = r->begin[group + 1] - r->begin[group];
     for (size_t k = 0; k < r->g->count; k++) {
-        if (k % MORSEL_SERIES == 0) TRY(eval_check(r->e));
-        for (size_t group = 0; group < r->group_count; group++) {
-            size_t m = 0;
-            for (size_t at = r->begin[group]; at < r->begin[group + 1]; at++) {
-                uint32_t i = r->members[at];
-                if (!r->in.series[i].row.has[k]) continue;
-                ranks[m++] = (struct ranked){ r->in.series[i].row.value[k], i, is_bottom };
-            }
-            qsort(ranks, m, sizeof *ranks, by_rank);
-            size_t wanted = count_of(r->param[k], m);
-            for (size_t i = 0; i < wanted; i++)
-                keep_point(r, out, ranks[i].series, k);
+        best[k] = (struct best){ .heap = heaps, .wanted = count_of(r->param[k], members) };
+        heaps += best[k].wanted;
+    }
+    for (size_t at = r->begin[group]; at < r->begin[group + 1]; at++) {
+        uint32_t i = r->members[at];
+        const struct row *row = &r->in.series[i].row;
+        if (at % MORSEL_SERIES == 0) TRY(eval_check(r->e));
+        for (size_t k = 0; k < r->g->count; k++) {
+            if (row->has[k]) offer(&best[k], (struct ranked){ row->value[k], i, is_bottom });
         }
     }
+    for (size_t k = 0; k < r->g->count; k++) {
+        for (size_t i = 0; i < best[k].count; i++)
+            keep_point(r, out, best[k].heap[i].series, k);
+    }
+    return ERR_OK;
+}
+
+static enum err_code top(struct rows *r, struct vector *out)
+{
+    struct ranked *ranks = arena_array_raw(r->e->arena, struct ranked, r->in.count + 1), *heaps;
+    struct best *best;
+    if (!ranks) return eval_fail_nomem(r->e);
+    TRY(check_k(r));
+    TRY(reserve_heaps(r, &best, &heaps));
+    TRY(empty_copy(r, out));
+    for (size_t group = 0; group < r->group_count; group++)
+        TRY(top_of_group(r, group, best, heaps, out));
     return r->g->count == 1 ? in_ranked_order(r, out, ranks) : ERR_OK;
 }
 
@@ -337,8 +405,8 @@ static enum err_code count_values(struct rows *r, struct vector *out)
 {
     struct eval *e = r->e;
     struct str label = eval_string(r->x->aggregate->param);
-    struct value_key *keys;
-    size_t count;
+    struct value_key *keys = NULL;
+    size_t count = 0;
     TRY(distinct_values(r, &keys, &count));
     *out = (struct vector){ arena_array(e->arena, struct eval_series, count + 1), count };
     if (!out->series) return eval_fail_nomem(e);

@@ -230,7 +230,7 @@ double apply_op(enum promql_op op, double l, double r);
 bool compare_op(enum promql_op op, double l, double r);
 /* A warning at `pos` unless q is in [0, 1]. */
 void warn_quantile(struct eval *e, struct promql_pos pos, double q);
-/* promql.md 12.1; sorts `values`. */
+/* promql.md 12.1; reorders `values`. quantile.c */
 double quantile_of(double q, double *values, size_t n);
 /* Kahan-Neumaier step: add x to (*sum, *c). */
 void kahan_add(double x, double *sum, double *c);

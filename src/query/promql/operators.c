@@ -248,16 +248,6 @@ bool map_of_function(enum promql_function_id id, struct map *out)
     return true;
 }
 
-/* ---- quantile ---- */
-
-/* NaN sorts first, as in Go's sort of floats. */
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    if (isnan(x) || isnan(y)) return (isnan(y) != 0) - (isnan(x) != 0);
-    return (x > y) - (x < y);
-}
-
 void warn_quantile(struct eval *e, struct promql_pos pos, double q)
 {
     char text[FLOAT_TEXT_SIZE];
@@ -265,16 +255,4 @@ void warn_quantile(struct eval *e, struct promql_pos pos, double q)
     size_t len = float_format(q, FLOAT_GO_G, text);
     annotations_warn(&e->annotations, pos, "quantile value should be between 0 and 1, got %.*s",
                      (int)len, text);
-}
-
-double quantile_of(double q, double *values, size_t n)
-{
-    if (n == 0 || isnan(q)) return NAN;
-    if (q < 0) return -INFINITY;
-    if (q > 1) return INFINITY;
-    qsort(values, n, sizeof *values, compare_doubles);
-    double rank = q * (double)(n - 1);
-    size_t lower = (size_t)rank, upper = lower + 1 < n ? lower + 1 : n - 1;
-    double weight = rank - floor(rank);
-    return values[lower] * (1 - weight) + values[upper] * weight;
 }

@@ -146,6 +146,54 @@ START_TEST(a_range_is_the_same_bits_as_its_steps)
 }
 END_TEST
 
+/* So many cells that parts are ranges of groups. */
+START_TEST(many_groups_give_the_same_as_no_grouping)
+{
+    static const unsigned workers[] = { 1, 3 };
+    fixture_load_fleet(&f, 2000, 25);
+    fixture_range(&f, "m_total * 1", 0, 250000, 1000);
+    char *want = strdup(fixture_text(&f));
+    for (size_t i = 0; i < 2; i++) {
+        f.options.workers = workers[i];
+        fixture_restart(&f);
+        fixture_range(&f, "sum by (i, g, job) (m_total)", 0, 250000, 1000);
+        ck_assert(strcmp(fixture_text(&f), want) == 0);
+    }
+    free(want);
+}
+END_TEST
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Against sorting, in texts of many values that repeat. */
+START_TEST(quantiles_are_those_of_the_sorted_values)
+{
+    double values[300];
+    size_t count = (size_t)_i * 37 % 300 + 1;
+    for (size_t i = 0; i < count; i++) {
+        values[i] = (double)((i * 7919 + (size_t)_i * 31) % (_i % 2 ? 1000 : 5));
+        char series[64];
+        (void)snprintf(series, sizeof series, "m{i=\"%zu\"}", i);
+        fixture_load(&f, series, &values[i], 1);
+    }
+    qsort(values, count, sizeof *values, by_value);
+    for (int q = 0; q <= 10; q++) {
+        char text[64];
+        (void)snprintf(text, sizeof text, "quantile(%.1f, m)", q / 10.0);
+        double rank = q / 10.0 * (double)(count - 1);
+        size_t lower = (size_t)rank, upper = lower + 1 < count ? lower + 1 : lower;
+        double weight = rank - (double)lower;
+        const struct promql_result *r = fixture_instant(&f, text, 0);
+        ck_assert_double_eq_tol(r->series[0].points[0].value,
+                                values[lower] * (1 - weight) + values[upper] * weight, 1e-9);
+    }
+}
+END_TEST
+
 /* ---- names ---- */
 
 static void load_two_metrics(void)
@@ -288,6 +336,8 @@ int main(void)
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_loop_test(tc, results_do_not_depend_on_the_number_of_workers, 0, EXPRESSION_COUNT);
     tcase_add_loop_test(tc, a_range_is_the_same_bits_as_its_steps, 0, EXPRESSION_COUNT);
+    tcase_add_test(tc, many_groups_give_the_same_as_no_grouping);
+    tcase_add_loop_test(tc, quantiles_are_those_of_the_sorted_values, 0, 30);
     tcase_add_test(tc, immediate_removal_refuses_equal_labels_at_once);
     tcase_add_test(tc, immediate_removal_lets_distinct_labels_through);
     tcase_add_test(tc, immediate_removal_joins_series_that_take_turns);
