@@ -28,7 +28,7 @@ static const char *const DURABILITY_NAMES[] = {
 static const struct yaml_field RETENTION_FIELDS[] = {
     { "time", YAML_T_DURATION, .offset = offsetof(struct retention_config, time_ms) },
     { "size", YAML_T_SIZE, .offset = offsetof(struct retention_config, size_bytes) },
-    { "percentage", YAML_T_UNUSED, .note = "retention by percentage has no effect yet" },
+    { "percentage", YAML_T_UNUSED, .note = "has no effect yet" },
 };
 static const struct yaml_schema RETENTION = YAML_SCHEMA(struct retention_config, RETENTION_FIELDS);
 
@@ -74,17 +74,17 @@ static const struct yaml_field MAIN_FIELDS[] = {
     { "global", YAML_T_STRUCT, .offset = offsetof(struct main_config, global),
       .schema = &GLOBAL_CONFIG },
     { "runtime", YAML_T_UNUSED },
-    { "rule_files", YAML_T_UNUSED, .note = "rule_files: rules are not evaluated yet" },
-    { "scrape_config_files", YAML_T_UNUSED, .note = "scrape_config_files are not read yet" },
+    { "rule_files", YAML_T_UNUSED, .note = "has no effect yet: rules are not evaluated" },
+    { "scrape_config_files", YAML_T_UNUSED, .note = "has no effect yet: these files are not read" },
     { "scrape_configs", YAML_T_LIST, .offset = offsetof(struct main_config, scrape_configs),
       .elem = YAML_T_STRUCT, .schema = &SCRAPE_CONFIG },
-    { "alerting", YAML_T_UNUSED, .note = "alerting: no alert is sent yet" },
-    { "remote_write", YAML_T_UNUSED, .note = "remote_write: nothing is forwarded yet" },
-    { "remote_read", YAML_T_UNUSED, .note = "remote_read has no effect yet" },
+    { "alerting", YAML_T_UNUSED, .note = "has no effect yet: no alert is sent" },
+    { "remote_write", YAML_T_UNUSED, .note = "has no effect yet: nothing is forwarded" },
+    { "remote_read", YAML_T_UNUSED, .note = "has no effect yet" },
     { "storage", YAML_T_STRUCT, .offset = offsetof(struct main_config, storage),
       .schema = &STORAGE },
     { "otlp", YAML_T_UNUSED },
-    { "tracing", YAML_T_UNUSED, .note = "tracing has no effect yet" },
+    { "tracing", YAML_T_UNUSED, .note = "has no effect yet" },
 };
 static const struct yaml_schema MAIN =
     YAML_SCHEMA(struct main_config, MAIN_FIELDS, .check = check_main, .docs = "configuration.md");

@@ -117,7 +117,7 @@ static const struct yaml_field HTTP_FIELDS[] = {
       .schema = &BASIC_AUTH },
     { "authorization", YAML_T_STRUCT_PTR, .offset = offsetof(struct http_config, authorization),
       .schema = &AUTHORIZATION },
-    { "oauth2", YAML_T_UNUSED, .note = "oauth2 is not supported: requests go without a token" },
+    { "oauth2", YAML_T_UNUSED, .note = "is not supported yet: requests go without a token" },
     { "tls_config", YAML_T_STRUCT_PTR, .offset = offsetof(struct http_config, tls_config),
       .schema = &TLS },
     SECRET_FIELD(struct http_config, bearer_token),
@@ -128,11 +128,11 @@ static const struct yaml_field HTTP_FIELDS[] = {
       .default_text = "true" },
     { "proxy_url", YAML_T_URL, .offset = offsetof(struct http_config, proxy_url) },
     { "no_proxy", YAML_T_STR, .offset = offsetof(struct http_config, no_proxy),
-      .note = "no_proxy has no effect yet" },
+      .note = "has no effect yet" },
     { "proxy_from_environment", YAML_T_BOOL,
       .offset = offsetof(struct http_config, proxy_from_environment) },
-    { "proxy_connect_header", YAML_T_UNUSED, .note = "proxy_connect_header has no effect" },
-    { "http_headers", YAML_T_UNUSED, .note = "http_headers has no effect yet" },
+    { "proxy_connect_header", YAML_T_UNUSED, .note = "has no effect" },
+    { "http_headers", YAML_T_UNUSED, .note = "has no effect yet" },
 };
 const struct yaml_schema HTTP_CONFIG =
     YAML_SCHEMA(struct http_config, HTTP_FIELDS, .check = check_http_config,

@@ -23,7 +23,7 @@ static const struct yaml_field LIMIT_FIELDS[] = {
 };
 static const struct yaml_schema LIMITS = YAML_SCHEMA(struct scrape_limits, LIMIT_FIELDS);
 
-#define LATER "native histograms are not scraped yet: classic series are"
+#define LATER "has no effect yet: classic histograms are scraped"
 
 static const struct yaml_field GLOBAL_FIELDS[] = {
     { "scrape_interval", YAML_T_DURATION,
@@ -41,10 +41,10 @@ static const struct yaml_field GLOBAL_FIELDS[] = {
     { "external_labels", YAML_T_MAP, .offset = offsetof(struct global_config, external_labels),
       .elem = YAML_T_STR, .flags = YAML_F_OS_ENV },
     { "query_log_file", YAML_T_STR, .offset = offsetof(struct global_config, query_log_file),
-      .note = "query_log_file has no effect yet" },
+      .note = "has no effect yet" },
     { "scrape_failure_log_file", YAML_T_STR,
       .offset = offsetof(struct global_config, scrape_failure_log_file),
-      .note = "scrape_failure_log_file has no effect yet" },
+      .note = "has no effect yet" },
     { .type = YAML_T_INLINE, .offset = offsetof(struct global_config, limits), .schema = &LIMITS },
     { "metric_name_validation_scheme", YAML_T_UNUSED },
     { "metric_name_escaping_scheme", YAML_T_UNUSED },
@@ -125,8 +125,7 @@ static void check_scrape_config(struct yaml_binder *b, const struct yaml_node *n
 
 #define OTHER_SD(name)                                                                             \
     {                                                                                              \
-        name "_sd_configs", YAML_T_UNUSED,                                                         \
-            .note = name "_sd_configs is not supported yet: no target comes from it"               \
+        name "_sd_configs", YAML_T_UNUSED, .note = "is not supported yet: no target comes from it" \
     }
 #define BOOL_FIELD(name, text)                                                                     \
     {                                                                                              \
