@@ -51,7 +51,11 @@ static enum err_code open_journal(struct metrics *m, const struct metrics_option
                                .dir = path,
                                .mode = o->durability,
                                .identity = { clock_random_u64(o->clock), shards_log2() },
-                               .sync_interval_ns = (uint64_t)interval * 1000000 };
+                               .sync_interval_ns = (uint64_t)interval * 1000000,
+                               .segment_bytes = o->sizes.wal_segment_bytes,
+                               .ring_bytes = o->sizes.wal_ring_bytes,
+                               .preallocate_bytes = o->sizes.wal_preallocate_bytes,
+                               .retry_min_ns = o->sizes.wal_retry_min_ns };
     return wal_open(&wal, &m->journal, err);
 }
 
@@ -80,7 +84,8 @@ static enum err_code open_head(struct metrics *m, const struct metrics_options *
                                  .series_max = o->series_max != 0 ? o->series_max : SERIES_MAX,
                                  .exemplars_max =
                                      o->exemplars_max != 0 ? o->exemplars_max : EXEMPLARS_MAX,
-                                 .mint_ms = blocks_maxt(m) };
+                                 .mint_ms = blocks_maxt(m),
+                                 .file_bytes = o->sizes.head_file_bytes };
     return head_create(&head, &m->head, err);
 }
 

@@ -46,6 +46,11 @@ struct metrics_options {
     uint32_t exemplars_max;   /* ring size; 0 = 100,000 */
     struct label_limits label_limits;
     bool without_maintenance; /* tests call metrics_maintain() themselves */
+    /* Sizes, for tests; 0 = the value of the format (journal/wal.h, head_engine.h). */
+    struct metrics_sizes {
+        uint64_t wal_segment_bytes, wal_preallocate_bytes, wal_retry_min_ns, head_file_bytes;
+        size_t wal_ring_bytes;
+    } sizes;
 };
 
 /* Opens the store and replays the journal; blocks until ready. `progress`, when not NULL, is called
