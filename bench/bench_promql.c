@@ -198,10 +198,14 @@ int main(int argc, char **argv)
         const char *text;
         bool is_range;
     } QUERIES[] = {
-        { "sum(rate(m_total[1m]))", true }, { "sum by (instance) (rate(m_total[1m]))", true },
-        { "sum(rate(m_total[5m]))", true }, { "avg(avg_over_time(m_total[5m]))", true },
-        { "max(m_total)", true },           { "sum(m_total * 2)", true },
-        { "count(m_total)", false },        { "topk(10, rate(m_total[5m]))", false },
+        { "sum(rate(m_total[1m]))", true },
+        { "sum by (instance) (rate(m_total[1m]))", true },
+        { "sum(rate(m_total[5m]))", true },
+        { "avg(avg_over_time(m_total[5m]))", true },
+        { "max(m_total)", true },
+        { "sum(m_total * 2)", true },
+        { "count(m_total)", false },
+        { "topk(10, rate(m_total[5m]))", false },
         { "quantile(0.9, m_total)", false },
         { "m_total > 1e9", false },
     };

@@ -95,7 +95,7 @@ static size_t count_of(double k, size_t members)
     return k >= (double)members ? members : (size_t)k;
 }
 
-/* An output of the same series with empty rows. */
+/* An output of the same series, rows to be made by keep_point. */
 static enum err_code empty_copy(struct rows *r, struct vector *out)
 {
     *out = (struct vector){ arena_array(r->e->arena, struct eval_series, r->in.count + 1),
@@ -103,15 +103,28 @@ static enum err_code empty_copy(struct rows *r, struct vector *out)
     if (!out->series) return eval_fail_nomem(r->e);
     for (size_t i = 0; i < r->in.count; i++) {
         out->series[i] = r->in.series[i];
-        TRY(eval_row(r->e, r->e->arena, r->g->count, &out->series[i].row));
+        out->series[i].row = (struct row){ NULL, NULL };
     }
     return ERR_OK;
 }
 
-static void keep_point(const struct rows *r, struct vector *out, uint32_t i, size_t k)
+static enum err_code keep_point(const struct rows *r, struct vector *out, uint32_t i, size_t k)
 {
-    out->series[i].row.has[k] = 1;
-    out->series[i].row.value[k] = r->in.series[i].row.value[k];
+    struct row *row = &out->series[i].row;
+    if (!row->has) TRY(eval_row(r->e, r->e->arena, r->g->count, row));
+    row->has[k] = 1;
+    row->value[k] = r->in.series[i].row.value[k];
+    return ERR_OK;
+}
+
+/* Series of which nothing was kept go. */
+static void drop_unkept(struct vector *v)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < v->count; i++) {
+        if (v->series[i].row.has) v->series[n++] = v->series[i];
+    }
+    v->count = n;
 }
 
 /* Instant queries show the ranking: series of a group in its order, groups by first appearance. */
@@ -125,7 +138,7 @@ static enum err_code in_ranked_order(struct rows *r, struct vector *out, struct 
         size_t m = 0;
         for (size_t at = r->begin[group]; at < r->begin[group + 1]; at++) {
             uint32_t i = r->members[at];
-            if (!out->series[i].row.has[0]) continue;
+            if (!out->series[i].row.has) continue;
             ranks[m++] = (struct ranked){ out->series[i].row.value[0], i, is_bottom };
         }
         qsort(ranks, m, sizeof *ranks, by_rank);
@@ -211,7 +224,7 @@ static enum err_code top_of_group(struct rows *r, size_t group, struct best *bes
     }
     for (size_t k = 0; k < r->g->count; k++) {
         for (size_t i = 0; i < best[k].count; i++)
-            keep_point(r, out, best[k].heap[i].series, k);
+            TRY(keep_point(r, out, best[k].heap[i].series, k));
     }
     return ERR_OK;
 }
@@ -226,7 +239,9 @@ static enum err_code top(struct rows *r, struct vector *out)
     TRY(empty_copy(r, out));
     for (size_t group = 0; group < r->group_count; group++)
         TRY(top_of_group(r, group, best, heaps, out));
-    return r->g->count == 1 ? in_ranked_order(r, out, ranks) : ERR_OK;
+    if (r->g->count == 1) return in_ranked_order(r, out, ranks);
+    drop_unkept(out);
+    return ERR_OK;
 }
 
 /* ---- limitk, limit_ratio ---- */
@@ -242,11 +257,12 @@ static enum err_code limit_count(struct rows *r, struct vector *out)
             for (size_t at = r->begin[group]; at < r->begin[group + 1] && left > 0; at++) {
                 uint32_t i = r->members[at];
                 if (!r->in.series[i].row.has[k]) continue;
-                keep_point(r, out, i, k);
+                TRY(keep_point(r, out, i, k));
                 left--;
             }
         }
     }
+    drop_unkept(out);
     return ERR_OK;
 }
 
@@ -275,9 +291,10 @@ static enum err_code limit_share(struct rows *r, struct vector *out)
         for (size_t k = 0; k < r->g->count; k++) {
             double ratio = r->param[k];
             bool is_in = ratio >= 0 ? at < ratio : at >= 1 + ratio;
-            if (r->in.series[i].row.has[k] && is_in) keep_point(r, out, (uint32_t)i, k);
+            if (r->in.series[i].row.has[k] && is_in) TRY(keep_point(r, out, (uint32_t)i, k));
         }
     }
+    drop_unkept(out);
     return ERR_OK;
 }
 
