@@ -216,6 +216,11 @@ enum err_code socket_writev(int fd, const struct bytes *parts, unsigned count, s
     return transfer_result(n, "cannot write to the connection", out_n, out_again, err);
 }
 
+int socket_open_raw(int family, int type, int protocol)
+{
+    return socket(family, type | SOCK_CLOEXEC, protocol);
+}
+
 void socket_shutdown_write(int fd)
 {
     (void)shutdown(fd, SHUT_WR); /* the peer may be gone already */

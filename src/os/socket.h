@@ -34,6 +34,9 @@ CHECK_RESULT enum err_code socket_write(int fd, const void *src, size_t len, siz
 /* One writev of `count` <= 8 parts, in order. */
 CHECK_RESULT enum err_code socket_writev(int fd, const struct bytes *parts, unsigned count,
                                          size_t *out_n, bool *out_again, struct err *err);
+/* An unconnected socket for a library that connects by itself (libcurl), close-on-exec; the
+ * arguments are those of socket(2). -1 on failure. */
+int socket_open_raw(int family, int type, int protocol);
 void socket_shutdown_write(int fd);
 void socket_close(int fd);
 /* Datagram to $NOTIFY_SOCKET (systemd); no-op when unset. `state` as "READY=1". */
