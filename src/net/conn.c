@@ -161,6 +161,7 @@ static void end_output(struct conn *c)
         return;
     }
     c->phase = CONN_LINGER;
+    http2_detach(c); /* the session is over; streams that still run will not be answered */
     if (c->tls) tls_session_shutdown(c->tls);
     socket_shutdown_write(c->watch.fd);
     conn_set_deadline(c, CONN_DEADLINE_LINGER, loop_now_ns(c->sl->loop), LINGER_MS);

@@ -245,7 +245,7 @@ void exchange_send_answer(struct http_exchange *ex, struct exchange_answer *answ
     ASSERT(!ex->is_answer_started);
     ex->is_answer_started = true;
     exchange_count_answer(ex->sl, answer->status);
-    if (ex->conn->phase == CONN_HTTP2) {
+    if (ex->conn->h2) {
         http2_answer(ex->conn, ex, answer);
     } else {
         http1_answer(ex->conn, ex, answer);
@@ -319,7 +319,7 @@ bool exchange_take_queue(struct http_exchange *ex, bool *out_ended)
 
 static void pump(struct http_exchange *ex)
 {
-    if (ex->conn->phase == CONN_HTTP2) {
+    if (ex->conn->h2) {
         http2_pump(ex->conn, ex);
     } else {
         http1_pump(ex->conn, ex);
@@ -328,7 +328,7 @@ static void pump(struct http_exchange *ex)
 
 static void abort_answer(struct http_exchange *ex)
 {
-    if (ex->conn->phase == CONN_HTTP2) {
+    if (ex->conn->h2) {
         http2_abort(ex->conn, ex);
     } else {
         http1_abort(ex->conn, ex);

@@ -443,6 +443,25 @@ START_TEST(junk_after_the_preface_closes_the_connection)
 }
 END_TEST
 
+START_TEST(protocol_error_ends_running_requests)
+{
+    struct setup s;
+    start(&s, http_limits_default());
+    int fd = raw_connect(&s.f);
+    /* GET /later, then a frame for stream 0 that needs a stream. */
+    put_frame(fd, NGHTTP2_HEADERS, 5, 1, STR("\x82\x86\x41\x01h\x44\x06/later"));
+    put_frame(fd, NGHTTP2_DATA, 0, 0, STR("x"));
+    struct http_exchange *ex = test_app_take(&s.app);
+    test_app_await_closed(&s.app, 1);
+    http_exchange_answer_text(ex, 200, STR("anyone?"));
+    fixture_await_gauge(&http_server_stats(s.f.server)->exchanges, 0);
+    free(client_read_all(fd));
+    client_close(fd);
+    ck_assert_uint_eq(fixture_rejected(&s.f, HTTP_REJECT_H2_PROTOCOL), 1);
+    stop(&s);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("http2");
@@ -469,6 +488,7 @@ int main(void)
     tcase_add_test(floods, ping_flood_closes_the_connection);
     tcase_add_test(floods, continuation_flood_closes_the_connection);
     tcase_add_test(floods, stream_that_nobody_reads_is_reset);
+    tcase_add_test(floods, protocol_error_ends_running_requests);
     tcase_add_test(floods, junk_after_the_preface_closes_the_connection);
     suite_add_tcase(suite, floods);
     SRunner *runner = srunner_create(suite);
