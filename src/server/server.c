@@ -91,6 +91,7 @@ static enum err_code open_engine(struct server *s, struct err *err)
         .timeout_ms = o->query_timeout_ms,
         .lookback_ms = o->query_lookback_ms,
         .samples_max = o->query_samples_max,
+        .points_max = 11001, /* of 11,000 steps, which is what the API refuses to exceed */
     };
     return promql_engine_create(&options, &s->engine, err);
 }

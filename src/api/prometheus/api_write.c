@@ -93,12 +93,29 @@ static void count(struct prometheus_api *api, const struct append_result *result
     }
 }
 
+/* The first refusal in words, if it is of a kind that makes the 400; otherwise (bad labels came first)
+ * the first such kind. */
+static struct str refusal(const struct append_result *result, struct arena *a)
+{
+    const struct err *first = &result->first;
+    struct str kind = { "", 0 };
+    for (size_t i = BATCH_LIMIT; i < BATCH_OUTCOME_COUNT; i++) {
+        struct str text = batch_outcome_text((enum batch_outcome)i);
+        if (!result->outcomes[i]) continue;
+        if (str_eq(text, str_of_z(first->msg))) {
+            return arena_printf(a, "%s%s%s", first->msg, first->detail[0] ? ": " : "",
+                                first->detail);
+        }
+        if (kind.len == 0) kind = text;
+    }
+    return kind;
+}
+
 /* What the sender is told about refused samples. Series with bad labels are left out silently, as
  * Prometheus does; the others make it a 400, so that the sender does not try again. */
 static void judge(struct write_call *w, const struct append_result *result)
 {
     struct arena *a = http_exchange_arena(w->ex);
-    const struct err *first = &result->first;
     uint64_t retry = result->outcomes[BATCH_NOMEM] + result->outcomes[BATCH_LIMIT], refused = 0;
     for (size_t i = 0; i < BATCH_OUTCOME_COUNT; i++)
         refused += result->outcomes[i];
@@ -110,9 +127,9 @@ static void judge(struct write_call *w, const struct append_result *result)
     if (w->status == 429) {
         http_exchange_add_header(w->ex, (struct http_header)HTTP_HEADER("Retry-After", "30"));
     }
-    w->text = arena_printf(a, "%s%s%s (%llu samples stored, %llu refused)\n", first->msg,
-                           first->detail[0] ? ": " : "", first->detail, (unsigned long long)stored,
-                           (unsigned long long)refused);
+    struct str reason = refusal(result, a);
+    w->text = arena_printf(a, STR_FMT " (%llu samples stored, %llu refused)\n", STR_ARG(reason),
+                           (unsigned long long)stored, (unsigned long long)refused);
 }
 
 /* The message in the arena; false after answering. */

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/offload.h"
+
+#include <check.h>
+#include <stdatomic.h>
+
+#include "os/thread.h"
+
+#define TASKS 1000
+
+static struct mem_budget *budget;
+static struct offload *pool;
+
+struct job {
+    struct offload_task task;
+    unsigned number;
+};
+
+static struct job jobs[TASKS];
+static _Atomic unsigned done;
+static struct mutex lock;
+static struct cond changed;
+static bool is_open; /* the gate; guarded by lock */
+static unsigned order[TASKS];
+
+static void set_up(void)
+{
+    budget = mem_budget_create(16u << 20);
+    mutex_init(&lock);
+    cond_init(&changed);
+    is_open = false;
+    atomic_store(&done, 0);
+}
+
+static void tear_down(void)
+{
+    offload_destroy(pool);
+    cond_deinit(&changed);
+    mutex_deinit(&lock);
+    ck_assert_uint_eq(mem_live_count(budget), 0);
+    mem_budget_destroy(budget);
+}
+
+static void run(struct offload_task *task)
+{
+    struct job *j = (struct job *)(void *)task;
+    order[atomic_fetch_add(&done, 1)] = j->number;
+}
+
+/* Holds its thread until the gate opens. */
+static void wait_at_gate(struct offload_task *task)
+{
+    mutex_lock(&lock);
+    while (!is_open)
+        cond_wait(&changed, &lock);
+    mutex_unlock(&lock);
+    run(task);
+}
+
+static void open_gate(void)
+{
+    mutex_lock(&lock);
+    is_open = true;
+    cond_broadcast(&changed);
+    mutex_unlock(&lock);
+}
+
+static enum err_code submit(unsigned i, void (*fn)(struct offload_task *task))
+{
+    jobs[i] = (struct job){ .task = { .fn = fn }, .number = i };
+    return offload_submit(pool, &jobs[i].task, NULL);
+}
+
+START_TEST(one_thread_runs_tasks_in_order)
+{
+    ck_assert_int_eq(offload_create(budget, 1, TASKS, &pool, NULL), ERR_OK);
+    ck_assert_int_eq(submit(0, wait_at_gate), ERR_OK);
+    for (unsigned i = 1; i < TASKS; i++)
+        ck_assert_int_eq(submit(i, run), ERR_OK);
+    open_gate();
+    offload_stop(pool);
+    ck_assert_uint_eq(atomic_load(&done), TASKS);
+    for (unsigned i = 0; i < TASKS; i++)
+        ck_assert_uint_eq(order[i], i);
+}
+END_TEST
+
+START_TEST(a_full_queue_is_busy)
+{
+    unsigned taken = 0;
+    ck_assert_int_eq(offload_create(budget, 1, 4, &pool, NULL), ERR_OK);
+    while (taken < TASKS && submit(taken, wait_at_gate) == ERR_OK)
+        taken++;
+    ck_assert_uint_ge(taken, 4);
+    ck_assert_uint_le(taken, 5); /* one may run already */
+    open_gate();
+    offload_stop(pool);
+    ck_assert_uint_eq(atomic_load(&done), taken);
+}
+END_TEST
+
+START_TEST(a_stopped_pool_takes_nothing)
+{
+    ck_assert_int_eq(offload_create(budget, 4, 16, &pool, NULL), ERR_OK);
+    offload_stop(pool);
+    offload_stop(pool);
+    ck_assert_int_eq(submit(0, run), ERR_BUSY);
+    ck_assert_uint_eq(atomic_load(&done), 0);
+}
+END_TEST
+
+START_TEST(many_threads_run_every_task_once)
+{
+    ck_assert_int_eq(offload_create(budget, 8, TASKS, &pool, NULL), ERR_OK);
+    for (unsigned i = 0; i < TASKS; i++)
+        ck_assert_int_eq(submit(i, run), ERR_OK);
+    offload_stop(pool);
+    static bool seen[TASKS];
+    for (unsigned i = 0; i < TASKS; i++) {
+        ck_assert(!seen[order[i]]);
+        seen[order[i]] = true;
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("offload");
+    TCase *tc = tcase_create("pool");
+    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_test(tc, one_thread_runs_tasks_in_order);
+    tcase_add_test(tc, a_full_queue_is_busy);
+    tcase_add_test(tc, a_stopped_pool_takes_nothing);
+    tcase_add_test(tc, many_threads_run_every_task_once);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? 1 : 0;
+}
