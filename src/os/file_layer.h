@@ -96,7 +96,8 @@ const struct file_layer *file_layer_posix(void);
 
 /* Compositions used by every writer (os/file_ops.c); they work on any layer. */
 
-/* mkdir -p; existing directories are fine; new parents are fsynced. */
+/* mkdir -p; existing directories are fine. All names are durable afterwards, also those that an
+ * earlier process created and did not live to sync. */
 CHECK_RESULT enum err_code file_mkdirs(const struct file_layer *l, const char *path,
                                        struct err *err);
 /* Whole file into a fresh buffer from `mem`; ERR_LIMIT above max_size. The caller frees. */

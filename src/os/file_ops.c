@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <stdio.h>
 
 #include "base/assert.h"
@@ -34,6 +35,24 @@ static enum err_code parent_of(const char *path, char *out, struct err *err)
     return ERR_OK;
 }
 
+static enum err_code sync_parent(const struct file_layer *l, const char *path, struct err *err)
+{
+    char parent[FILE_PATH_SIZE];
+    TRY(parent_of(path, parent, err));
+    return l->fsync_dir(l->ctx, parent, err);
+}
+
+/* The name of a directory that exists already: whoever created it may have been killed before he
+ * synced it. A parent that may not be opened is not ours. */
+static enum err_code sync_existing(const struct file_layer *l, const char *path, struct err *err)
+{
+    struct err own = { 0 };
+    enum err_code code = sync_parent(l, path, &own);
+    if (code == ERR_OK || own.os_errno != EIO) return ERR_OK;
+    if (err) *err = own;
+    return code;
+}
+
 /* Create one directory and make its name durable; an existing directory is fine. */
 static enum err_code make_dir(const struct file_layer *l, const char *path, struct err *err)
 {
@@ -42,19 +61,18 @@ static enum err_code make_dir(const struct file_layer *l, const char *path, stru
     if (code == ERR_CONFLICT) {
         TRY(l->stat(l->ctx, path, &info, err));
         if (!info.is_dir) return err_setf(err, ERR_CONFLICT, "not a directory", "%.400s", path);
-        return ERR_OK;
+        return sync_existing(l, path, err);
     }
     TRY(code);
-    char parent[FILE_PATH_SIZE];
-    TRY(parent_of(path, parent, err));
-    return l->fsync_dir(l->ctx, parent, err);
+    return sync_parent(l, path, err);
 }
 
 enum err_code file_mkdirs(const struct file_layer *l, const char *path, struct err *err)
 {
     struct file_info info;
     struct err probe = { 0 };
-    if (l->stat(l->ctx, path, &info, &probe) == ERR_OK && info.is_dir) return ERR_OK;
+    if (l->stat(l->ctx, path, &info, &probe) == ERR_OK && info.is_dir)
+        return sync_existing(l, path, err); /* those above were synced before it was created */
     char prefix[FILE_PATH_SIZE];
     size_t len = strlen(path);
     if (len >= sizeof prefix) return err_setf(err, ERR_LIMIT, "path too long", "%.400s", path);
