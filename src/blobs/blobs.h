@@ -54,7 +54,8 @@ struct blobs_ops {
                           struct err *err);
     enum err_code (*put)(struct blobs *b, struct str name, const char *file, struct bytes content,
                          struct err *err);
-    /* Remove all staged bundles: at start, before anything is staged. */
+    /* Remove all staged bundles: at start, before anything is staged. What list() shows is durable
+     * afterwards. */
     enum err_code (*sweep)(struct blobs *b, struct err *err);
     void (*destroy)(struct blobs *b);
 };

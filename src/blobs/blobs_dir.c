@@ -197,9 +197,13 @@ static enum err_code sweep_entry(void *arg, const char *name, bool is_dir, struc
     return blobs_name_is_valid(s) ? dir_discard(&d->base, s, err) : ERR_OK;
 }
 
+/* A process that was killed may have left renames that are not durable yet. First they must be: a
+ * power cut could bring a bundle back of which the sweep had deleted half, or take away one that was
+ * already relied upon. */
 static enum err_code dir_sweep(struct blobs *b, struct err *err)
 {
     struct blobs_dir *d = (struct blobs_dir *)b;
+    TRY(b->files->fsync_dir(b->files->ctx, d->root, err));
     return b->files->list(b->files->ctx, d->root, sweep_entry, d, err);
 }
 
