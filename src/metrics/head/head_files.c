@@ -284,15 +284,14 @@ static enum err_code scan_entries(struct scan *s, struct err *err)
     }
 }
 
-/* Cut off what follows the good entries, so that it is never looked at again. */
+/* Cut off what follows the good entries, so that it is never looked at again. The caller syncs. */
 static enum err_code cut_tail(struct head_files *f, struct head_file *file, uint64_t disk_size,
                               struct err *err)
 {
     log_warn(f->log, "head chunk file was cut at its first damaged entry",
              LOG_U64("file", file->number), LOG_U64("kept_bytes", file->size),
              LOG_U64("dropped_bytes", disk_size - file->size));
-    TRY(f->layer->truncate(f->layer->ctx, file->handle, file->size, err));
-    return f->layer->fdatasync(f->layer->ctx, file->handle, err);
+    return f->layer->truncate(f->layer->ctx, file->handle, file->size, err);
 }
 
 /* Nothing in it: remove it, or set it aside when it is not a head file at all. */
@@ -326,6 +325,9 @@ static enum err_code scan_file(struct scan *s, struct head_files_damage *damage,
         if (s->file->size > 0) TRY(cut_tail(f, s->file, disk_size, err));
     }
     if (s->file->size <= HEADER_BYTES) return drop_useless(s, path, disk_size, err);
+    /* Its writer may have been killed before the sync; from now on the journal may be shortened on
+     * the strength of these chunks. */
+    TRY(f->layer->fdatasync(f->layer->ctx, s->file->handle, err));
     TRY(file_map(f, s->file, err));
     file_close(f, s->file);
     atomic_fetch_add_explicit(&f->size_bytes, s->file->size, memory_order_relaxed);
@@ -374,6 +376,7 @@ enum err_code head_files_scan(struct head_files *f,
                           .window = window };
         rc = scan_file(&s, &damage, err);
     }
+    if (rc == ERR_OK && l->count > 0) rc = f->layer->fsync_dir(f->layer->ctx, f->dir, err);
     if (rc == ERR_OK) *out_damage = damage;
 out:
     mem_free(f->mem, MEM_COMPACTION, window, SCAN_WINDOW_BYTES);

@@ -11,7 +11,7 @@
  *            36  payload
  *           An entry that fails its checks ends the file: it and what follows are cut off at start;
  *           the journal supplies those samples. A file without a good header is set aside as
- *           NNNNNN.damaged.
+ *           NNNNNN.damaged. What a scan has found is synced: its writer may have been killed.
  * Write     One write of many entries, one fdatasync, then the grown prefix is mapped anew. A
  *           file whose write or sync failed is never touched again; the next write begins a new
  *           one.
