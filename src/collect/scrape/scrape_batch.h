@@ -26,7 +26,9 @@ struct scrape_scope {
     const struct scrape_config *config;
     const struct relabel_rules *metric_rules; /* may be NULL */
     struct labels labels;                     /* of the target */
-    uint64_t seed;                            /* of the hashes of its lines */
+    uint64_t
+        seed; /* of the hashes of its lines; another one when lines mean other series, since the
+                      store remembers them, too */
     struct scrape_cache *cache;
 };
 

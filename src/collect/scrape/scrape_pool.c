@@ -120,7 +120,7 @@ static void set_scope(struct target *t)
     t->scope = (struct scrape_scope){ .config = t->pool->config,
                                       .metric_rules = t->pool->metric_rules,
                                       .labels = t->spec.labels,
-                                      .seed = id.lo ^ id.hi,
+                                      .seed = id.lo ^ id.hi ^ t->meaning,
                                       .cache = &t->cache };
 }
 
