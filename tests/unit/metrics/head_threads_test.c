@@ -15,7 +15,7 @@
 #define READERS 2
 #define SERIES 40 /* per appender that live on */
 #define CHURN 10  /* and short-lived ones, per round */
-#define ROUNDS 400
+#define ROUNDS 1200
 #define STEP_MS 30000
 #define T0 (RIG_START_MS / RIG_RANGE_MS * RIG_RANGE_MS)
 
@@ -145,7 +145,7 @@ static void run_all(void)
     struct thread threads[APPENDERS + READERS] = { 0 };
     struct err err = { 0 };
     rig_setup(&rig);
-    clock_fake_advance_ms(&rig.clock, 10 * RIG_RANGE_MS);
+    clock_fake_advance_ms(&rig.clock, 20 * RIG_RANGE_MS);
     atomic_store(&running, APPENDERS);
     for (int i = 0; i < APPENDERS; i++) {
         appenders[i].id = i;
