@@ -100,9 +100,11 @@ struct head_last {
     int64_t ts_ms; /* HEAD_NO_TIME: no sample, or no such series */
     uint64_t value_bits;
 };
-/* Newest sample of each series, without touching chunks; count <= HEAD_READ_BATCH. */
-void head_read_last(struct head *h, uint32_t shard, const uint32_t *refs, size_t count,
-                    struct head_last *out);
+/* Newest sample of each series, without touching chunks; count <= HEAD_READ_BATCH. Returns a bit
+ * for each series (bit i: refs[i]) whose value is not known without a look into its newest chunk,
+ * as after a restart; its time is right. */
+uint64_t head_read_last(struct head *h, uint32_t shard, const uint32_t *refs, size_t count,
+                        struct head_last *out);
 
 /* Chunks of up to HEAD_READ_BATCH series of one shard. Open chunks are copied into the reader's
  * buffer, closed ones are borrowed from the mapped files. */

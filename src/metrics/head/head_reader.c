@@ -149,13 +149,14 @@ enum err_code head_reader_samples(const struct head_reader *r, size_t i, struct 
     return ERR_OK;
 }
 
-void head_read_last(struct head *h, uint32_t shard, const uint32_t *refs, size_t count,
-                    struct head_last *out)
+uint64_t head_read_last(struct head *h, uint32_t shard, const uint32_t *refs, size_t count,
+                        struct head_last *out)
 {
     ASSERT(count <= HEAD_READ_BATCH);
     ASSERT(shard < h->shard_count);
     struct head_shard *s = &h->shards[shard];
     uint32_t slots[HEAD_READ_BATCH];
+    uint64_t unknown = 0;
     for (size_t i = 0; i < count; i++) {
         if (!shard_slot_of(s, refs[i], &slots[i])) {
             slots[i] = UINT32_MAX;
@@ -170,5 +171,7 @@ void head_read_last(struct head *h, uint32_t shard, const uint32_t *refs, size_t
         const struct series_hot *hot = shard_hot(s, slots[i]);
         if (hot->ref != refs[i] || !hot_is_live(hot)) continue;
         out[i] = (struct head_last){ hot->last_t, hot_last_bits(hot) };
+        if (hot_flags(hot) & SERIES_NO_VALUE) unknown |= (uint64_t)1 << i;
     }
+    return unknown;
 }

@@ -154,6 +154,7 @@ static enum err_code replay_series_one(struct replay_shard *r, uint32_t ref, str
     if (shard_find(r->s, &r->h->pairs, d.hash, labels, &slot)) {
         /* Removed and created again in an earlier life: both refs mean this series. */
         TRY(redirect(r, ref, slot, err));
+        shard_hot(r->s, slot)->wal_epoch = 0; /* it began without a base, as any new series */
     } else {
         TRY(create_series(r, &d, labels, err));
         slot = d.slot;

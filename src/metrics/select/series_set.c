@@ -48,12 +48,14 @@ static void add_head_batch(struct merged_set *s, const uint32_t *ids, size_t n)
     struct head_last last[HEAD_READ_BATCH];
     for (size_t i = 0; i < n; i++)
         refs[i] = head_index_series(index, ids[i]).ref;
-    head_read_last(s->store->head, head_index_series(index, ids[0]).shard, refs, n, last);
+    uint64_t unknown =
+        head_read_last(s->store->head, head_index_series(index, ids[0]).shard, refs, n, last);
     struct set_series *out = s->series.ptr + s->series.count;
     for (size_t i = 0; i < n; i++) {
         if (last[i].ts_ms == HEAD_NO_TIME || last[i].ts_ms < s->head_mint_ms) continue;
         *out = (struct set_series){ .head_id = ids[i], .newest = { HEAD_NO_TIME, 0 } };
-        if (s->only_newest && last[i].ts_ms <= s->maxt_ms) out->newest = last[i];
+        bool is_answer = last[i].ts_ms <= s->maxt_ms && !(unknown >> i & 1);
+        if (s->only_newest && is_answer) out->newest = last[i];
         out++;
     }
     s->series.count = (size_t)(out - s->series.ptr);
