@@ -30,7 +30,7 @@ static void take_options(struct head *h, const struct head_options *o)
     h->journal = o->journal;
     h->hash_seed = identity.hash_seed;
     h->shard_count = 1u << identity.shards_log2;
-    h->shard_shift = (uint8_t)(64 - identity.shards_log2);
+    h->shards_log2 = identity.shards_log2;
     h->block_range_ms = o->block_range_ms;
     h->future_limit_ms = o->future_limit_ms;
     h->series_max = o->series_max;

@@ -32,7 +32,7 @@ struct head {
     struct head_listener listener; /* set before replay */
     uint64_t hash_seed;
     uint32_t shard_count;
-    uint8_t shard_shift; /* shard = hash >> shift */
+    uint8_t shards_log2;
     int64_t block_range_ms, future_limit_ms;
     uint64_t series_max;
     unsigned replay_threads;
@@ -61,7 +61,7 @@ struct head {
 
 static inline uint32_t head_shard_of(const struct head *h, uint64_t hash)
 {
-    return (uint32_t)(hash >> h->shard_shift);
+    return (uint32_t)(hash >> 58 >> (6 - h->shards_log2)); /* the top bits */
 }
 
 /* Compress `raw` into `out` as u32 raw length and a zstd frame; false: it did not get smaller, or
