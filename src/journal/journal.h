@@ -75,9 +75,9 @@ struct journal_replay {
     void *arg;
     /* rec->payload stays valid until the next `release`. */
     enum err_code (*record)(void *arg, const struct journal_record *rec, struct err *err);
-    /* Every few MiB and at the end: the memory of all payloads handed out so far is reused when
-     * this returns, so wait here for workers that still read them. `done`: share of the bytes
-     * read, 0..1. NULL when the engine is done with a payload when `record` returns. */
+    /* Every few MiB and at the end, also when the replay fails: the memory of all payloads handed
+     * out so far is reused when this returns, so wait here for workers that still read them.
+     * `done`: share of the bytes read, 0..1. NULL when the engine is done with a payload when `record` returns. */
     enum err_code (*release)(void *arg, double done, struct err *err);
 };
 

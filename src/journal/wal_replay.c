@@ -374,6 +374,9 @@ enum err_code wal_replay(struct journal *j, const struct journal_replay *to, str
     if (!r.buffer) return err_set(err, ERR_NOMEM, "no memory to replay the journal");
     wal_scan_init(&r.scan, w->files, r.buffer, r.buffer_bytes);
     enum err_code code = replay_all(&r, err);
+    struct err ignored = { 0 };
+    /* Workers of the engine may still read payloads: they must be done before the buffer goes. */
+    if (code != ERR_OK) (void)release(&r, share_done(&r), &ignored);
     mem_free(w->mem, MEM_INGEST, r.buffer, r.buffer_bytes);
     if (code == ERR_OK) code = cut_tail(&r, err);
     if (code == ERR_OK) code = start(w, &r, err);

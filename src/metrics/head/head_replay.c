@@ -186,8 +186,15 @@ static enum err_code on_record(void *arg, const struct journal_record *record, s
 static enum err_code on_release(void *arg, double done, struct err *err)
 {
     struct replay *r = arg;
-    for (unsigned i = 0; i < r->worker_count; i++)
-        TRY(worker_drain(&r->workers[i], err));
+    enum err_code rc = ERR_OK;
+    for (unsigned i = 0; i < r->worker_count; i++) { /* all of them: the payloads go now */
+        struct err own = { 0 };
+        enum err_code worker_rc = worker_drain(&r->workers[i], &own);
+        if (worker_rc == ERR_OK || rc != ERR_OK) continue;
+        rc = worker_rc;
+        *err = own;
+    }
+    TRY(rc);
     arena_reset(&r->raw);
     if (r->progress != NULL) r->progress(r->progress_arg, done);
     return ERR_OK;
