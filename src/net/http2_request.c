@@ -137,7 +137,21 @@ static void index_headers(struct http_exchange *ex)
     }
 }
 
-static void head_complete(struct http_exchange *ex)
+/* The client waits for a word before it sends the body. */
+static void send_continue(struct http2 *h2, const struct http_exchange *ex)
+{
+    struct str expect = http_request_header(&ex->req, STR("expect"));
+    if (!str_eq_nocase(expect, STR("100-continue"))) return;
+    static const char NAME[] = ":status";
+    static const char VALUE[] = "100";
+    const nghttp2_nv field = { (uint8_t *)(uintptr_t)NAME, (uint8_t *)(uintptr_t)VALUE,
+                               sizeof NAME - 1, sizeof VALUE - 1, NGHTTP2_NV_FLAG_NONE };
+    int rc = nghttp2_submit_headers(h2->session, NGHTTP2_FLAG_NONE, ex->stream_id, NULL, &field, 1,
+                                    NULL);
+    if (nghttp2_is_fatal(rc)) conn_kill(h2->conn);
+}
+
+static void head_complete(struct http2 *h2, struct http_exchange *ex, bool has_body)
 {
     struct conn *c = ex->conn;
     struct http_request *req = &ex->req;
@@ -153,7 +167,11 @@ static void head_complete(struct http_exchange *ex)
         return;
     }
     if (exchange_begin(ex)) return;
-    if (req->content_length > ex->body_limit_bytes) exchange_refuse(ex, &BODY_TOO_LARGE);
+    if (req->content_length > ex->body_limit_bytes) {
+        exchange_refuse(ex, &BODY_TOO_LARGE);
+    } else if (has_body) {
+        send_continue(h2, ex);
+    }
 }
 
 /* ---- body --------------------------------------------------------------------------------- */
@@ -186,8 +204,9 @@ void http2_on_request_frame(struct http2 *h2, const nghttp2_frame *frame)
     int32_t id = frame->hd.stream_id;
     struct http_exchange *ex = nghttp2_session_get_stream_user_data(h2->session, id);
     if (!ex) return;
-    if (is_request_headers(frame)) head_complete(ex);
-    if (!(frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) return;
+    bool is_end = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
+    if (is_request_headers(frame)) head_complete(h2, ex, !is_end);
+    if (!is_end) return;
     /* The answer may have ended, and the exchange with it. */
     ex = nghttp2_session_get_stream_user_data(h2->session, id);
     if (ex && !ex->is_served && !ex->is_answer_started) exchange_serve(ex);

@@ -27,7 +27,7 @@
  * Memory     MEM_NETWORK: connections and their buffers, copies of answers. MEM_INGEST: request
  *            bodies and the exchange's arena. A body taken by an answer stays charged to whoever
  *            made it. An idle HTTP/1.1 connection costs under 1 KiB, with TLS about 12 KiB more, h2
- *            about 10 KiB.
+ *            about 28 KiB (nghttp2 holds a frame buffer).
  * Failure    Out of budget: 503 with Retry-After, connection closed. Every refusal is counted by
  *            reason.
  */

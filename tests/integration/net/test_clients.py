@@ -85,7 +85,7 @@ def slow_tests(address: str) -> None:
     if not shutil.which('slowhttptest'):
         skip('slowhttptest', 'not installed')
         return
-    attack = subprocess.Popen(['slowhttptest', '-c', '300', '-B', '-r', '300', '-l', '8', '-i', '1', '-u', f'http://{address}/echo'],
+    attack = subprocess.Popen(['slowhttptest', '-c', '300', '-B', '-r', '300', '-l', '6', '-i', '1', '-u', f'http://{address}/echo'],
                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     good = 0
     while attack.poll() is None:

@@ -16,6 +16,15 @@ static struct h2_stream *stream_of(struct h2_client *c, int32_t id)
     return NULL;
 }
 
+/* Trailers, unless a :status follows. */
+static int on_begin(nghttp2_session *session, const nghttp2_frame *frame, void *user_data)
+{
+    (void)session;
+    struct h2_stream *s = stream_of(user_data, frame->hd.stream_id);
+    if (s) s->is_in_trailers = true;
+    return 0;
+}
+
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
                      size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
                      void *user_data)
@@ -24,14 +33,16 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     (void)flags;
     struct h2_stream *s = stream_of(user_data, frame->hd.stream_id);
     if (!s) return 0;
-    bool is_answer = frame->headers.cat == NGHTTP2_HCAT_RESPONSE;
-    char *block = is_answer ? s->headers : s->trailers;
+    if (name_len == 7 && memcmp(name, ":status", 7) == 0) {
+        s->has_interim |= s->status / 100 == 1;
+        s->status = (unsigned)atoi((const char *)value);
+        s->is_in_trailers = false;
+        s->headers[0] = '\0';
+    }
+    char *block = s->is_in_trailers ? s->trailers : s->headers;
     size_t len = strlen(block);
     (void)snprintf(block + len, H2_HEADERS_BYTES - len, "%.*s: %.*s\n", (int)name_len,
                    (const char *)name, (int)value_len, (const char *)value);
-    if (name_len == 7 && memcmp(name, ":status", 7) == 0) {
-        s->status = (unsigned)atoi((const char *)value);
-    }
     return 0;
 }
 
@@ -89,6 +100,7 @@ void h2_client_init(struct h2_client *c, const struct fixture *f)
     *c = (struct h2_client){ .fd = client_connect(f) };
     nghttp2_session_callbacks *callbacks = NULL;
     ck_assert_int_eq(nghttp2_session_callbacks_new(&callbacks), 0);
+    nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin);
     nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_close);

@@ -21,6 +21,8 @@ struct h2_stream {
     char *body;
     size_t body_len;
     bool is_closed;
+    bool has_interim; /* a 1xx came first */
+    bool is_in_trailers;
     uint32_t error_code;
     struct bytes upload; /* request body */
     size_t upload_offset;

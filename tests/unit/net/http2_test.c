@@ -88,6 +88,23 @@ START_TEST(request_parts_are_understood)
 }
 END_TEST
 
+START_TEST(continue_is_sent_before_the_body)
+{
+    struct setup s;
+    start(&s, http_limits_default());
+    struct h2_request request = { .method = "POST",
+                                  .path = "/echo",
+                                  .headers = { "expect", "100-continue" },
+                                  .body = bytes_of_str(STR("a body")),
+                                  .has_body = true };
+    struct h2_stream *a = fetch(&s, &request);
+    ck_assert(a->has_interim);
+    ck_assert_uint_eq(a->status, 200);
+    ck_assert_str_eq(a->body, "a body");
+    stop(&s);
+}
+END_TEST
+
 START_TEST(large_bodies_go_both_ways)
 {
     enum { N = 5000000 };
@@ -292,6 +309,30 @@ START_TEST(idle_connection_is_told_and_closed)
 }
 END_TEST
 
+START_TEST(idle_connection_is_small)
+{
+    enum { N = 50 };
+    struct setup s;
+    start(&s, quick_limits());
+    static struct h2_client clients[N];
+    fixture_await_gauge(&http_server_stats(s.f.server)->connections, 1);
+    uint64_t before = mem_used(s.f.mem, MEM_NETWORK);
+    for (unsigned i = 0; i < N; i++) {
+        h2_client_init(&clients[i], &s.f);
+        unsigned index = h2_client_submit(
+            &clients[i], &(struct h2_request){ .method = "GET", .path = "/hello" });
+        h2_client_await(&clients[i], index);
+        ck_assert_uint_eq(clients[i].streams[index].status, 200);
+    }
+    fixture_await_gauge(&http_server_stats(s.f.server)->exchanges, 0);
+    uint64_t each = (mem_used(s.f.mem, MEM_NETWORK) - before) / N;
+    ck_assert_msg(each <= 32768, "%lu bytes", (unsigned long)each);
+    for (unsigned i = 0; i < N; i++)
+        h2_client_deinit(&clients[i]);
+    stop(&s);
+}
+END_TEST
+
 START_TEST(stop_finishes_running_streams_and_says_goodbye)
 {
     struct setup s;
@@ -469,6 +510,7 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, get_and_head_are_answered);
     tcase_add_test(tc, request_parts_are_understood);
+    tcase_add_test(tc, continue_is_sent_before_the_body);
     tcase_add_test(tc, large_bodies_go_both_ways);
     tcase_add_test(tc, streams_are_served_side_by_side);
     tcase_add_loop_test(tc, streamed_answer_arrives_whole, 0, 2);
@@ -479,6 +521,7 @@ int main(void)
     tcase_add_test(tc, large_head_is_refused);
     tcase_add_loop_test(tc, slow_body_gets_408, 0, 2);
     tcase_add_test(tc, idle_connection_is_told_and_closed);
+    tcase_add_test(tc, idle_connection_is_small);
     tcase_add_test(tc, stop_finishes_running_streams_and_says_goodbye);
     tcase_add_loop_test(tc, failed_allocation_costs_one_stream_or_the_connection, 1, 40);
     suite_add_tcase(suite, tc);
