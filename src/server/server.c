@@ -37,8 +37,8 @@ static void greet(const struct server *s)
             "           pharos query 'up'          ask from the terminal\n",
             PHAROS_VERSION, s->options->storage_path, s->is_new_data ? " (new)" : "", seconds, addr,
             STR_ARG(s->options->external_path), addr,
-            config_is_builtin(s->config) ? "this host and own metrics, every 5 s"
-                                         : "what the configuration says");
+            s->options->config_file ? "what the configuration says"
+                                    : "this host and own metrics, every 5 s");
 }
 
 /* ---- opening: on a thread of its own, so that signals are heard during a replay ---- */
