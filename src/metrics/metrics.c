@@ -222,6 +222,27 @@ static const struct stat_desc ENGINE_STATS[] = {
                    "Time to cut one block from the head."),
 };
 
+enum err_code metrics_metadata(struct metrics *m, struct arena *a, struct metadata **out,
+                               size_t *out_count, struct err *err)
+{
+    return head_metadata(m->head, a, out, out_count, err);
+}
+
+/* The journal is behind its seam; its size is one of its gauges. */
+uint64_t journal_size_bytes(struct metrics *m)
+{
+    struct stat_table t = journal_stats(m->journal);
+    for (size_t i = 0; i < t.desc_count; i++) {
+        const struct stat_desc *d = &t.descs[i];
+        if (d->kind != STAT_KIND_GAUGE || strcmp(d->name, "pharos_wal_size_bytes") != 0) continue;
+        const uint8_t *cells = t.cells;
+        const struct stat_gauge *g = (const void *)(cells + d->offset);
+        int64_t v = stat_gauge_get(g);
+        return v > 0 ? (uint64_t)v : 0;
+    }
+    return 0;
+}
+
 void metrics_status(struct metrics *m, struct metrics_status *out)
 {
     struct head_status head;
@@ -236,6 +257,7 @@ void metrics_status(struct metrics *m, struct metrics_status *out)
                                     .head_maxt_ms = head_maxt_ms(m->head),
                                     .blocks = blocks,
                                     .block_bytes = block_set_size_bytes(m->blocks),
+                                    .wal_bytes = journal_size_bytes(m),
                                     .head_bytes = head.file_bytes,
                                     .is_poisoned = journal_is_poisoned(m->journal) };
 }

@@ -83,6 +83,11 @@ CHECK_RESULT enum err_code metrics_exemplars(struct metrics *m, const struct mat
                                              struct arena *a, struct exemplar_series **out,
                                              size_t *out_count, struct err *err);
 
+/* What senders said about metric families (batch.metadata), ascending by family, texts in `a`. */
+CHECK_RESULT enum err_code metrics_metadata(struct metrics *m, struct arena *a,
+                                            struct metadata **out, size_t *out_count,
+                                            struct err *err);
+
 /* One round of what the maintenance thread does. */
 CHECK_RESULT enum err_code metrics_maintain(struct metrics *m, struct err *err);
 /* Cut the head into a block now up to `maxt_ms` (exclusive, block aligned). */

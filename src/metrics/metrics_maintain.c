@@ -150,7 +150,7 @@ static enum err_code drop_old_blocks(struct metrics *m, struct err *err)
     struct retention r = { .now_ms = clock_wall_ms(m->clock),
                            .keep_ms = m->retention_ms,
                            .bytes_max = m->retention_bytes,
-                           .other_bytes = head.file_bytes };
+                           .other_bytes = head.file_bytes + journal_size_bytes(m) };
     uint64_t dropped = 0;
     enum err_code rc = retention_apply(&r, m->blocks, &dropped, err);
     stat_add(&m->stats.retention_dropped, dropped);

@@ -50,6 +50,9 @@ struct metrics {
     struct engine_stats stats;
 };
 
+/* Bytes of the journal on disk; 0 when it does not say. */
+uint64_t journal_size_bytes(struct metrics *m);
+
 /* ---- metrics_maintain.c ---- */
 
 CHECK_RESULT enum err_code maintain_start(struct metrics *m, struct err *err);

@@ -260,11 +260,17 @@ size_t head_series_refs(const struct head *h, uint32_t shard, uint32_t *cursor, 
     ASSERT(shard < h->shard_count);
     const struct head_shard *s = &h->shards[shard];
     uint32_t limit = atomic_load_explicit(&s->ref_limit, memory_order_acquire);
+    uint32_t page = 1u << s->slots.page_log2;
     size_t n = 0;
     uint32_t ref = *cursor;
-    for (; ref < limit && n < cap; ref++) {
+    while (ref < limit && n < cap) {
         uint32_t slot;
+        if (paged_find(&s->slots, ref) == NULL) { /* none on the whole page */
+            ref = (ref | (page - 1)) == UINT32_MAX ? limit : (ref | (page - 1)) + 1;
+            continue;
+        }
         if (shard_slot_of(s, ref, &slot) && hot_is_live(shard_hot(s, slot))) out[n++] = ref;
+        ref++;
     }
     *cursor = ref;
     return n;
