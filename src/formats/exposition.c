@@ -357,9 +357,6 @@ enum err_code exposition_parse(struct bytes body, const struct exposition_option
         size_t end = newline ? (size_t)(newline - rest.ptr) : rest.len;
         struct str line = str_sub(rest, 0, end);
         p.line_number++;
-        if (!newline && !(p.is_openmetrics && str_eq(line, STR("# EOF")))) {
-            return fail(&p, "the last line does not end with a newline");
-        }
         TRY(parse_line(&p, line));
         rest = str_sub(rest, newline ? end + 1 : end, rest.len);
     }

@@ -9,7 +9,7 @@
 #include "net/conn_priv.h"
 #include "net/grpc_status.h"
 
-enum { EXCHANGE_MAGIC = 0x65786368, ARENA_BYTES_MAX = 64 << 20, POOLED_BUF_BYTES_MAX = 1 << 20 };
+enum { EXCHANGE_MAGIC = 0x65786368, ARENA_BYTES_MAX = 192 << 20, POOLED_BUF_BYTES_MAX = 1 << 20 };
 
 #define EXCHANGE_OF(msg_ptr, field)                                                                \
     ((struct http_exchange *)(void *)((char *)(msg_ptr)-offsetof(struct http_exchange, field)))

@@ -69,7 +69,7 @@ struct http_handler {
 
 /* Any thread. Valid until the exchange is finished. */
 const struct http_request *http_exchange_request(const struct http_exchange *ex);
-/* Memory that lives as long as the exchange, charged to MEM_INGEST, cap 64 MiB. Any thread. */
+/* Memory that lives as long as the exchange, charged to MEM_INGEST, cap 192 MiB. Any thread. */
 struct arena *http_exchange_arena(struct http_exchange *ex);
 struct loop *http_exchange_loop(const struct http_exchange *ex);
 const struct http_limits *http_exchange_limits(const struct http_exchange *ex);

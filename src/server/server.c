@@ -177,6 +177,7 @@ static void on_signal(void *arg, enum service_signal signal)
 static void quit(void *ctx)
 {
     const struct server *s = ctx;
+    log_info(&s->log, "stopping", LOG_Z("asked_by", "/-/quit"));
     loop_stop(s->loop);
 }
 

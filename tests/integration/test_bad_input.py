@@ -47,7 +47,8 @@ def test_good_samples_in_a_bad_batch_are_stored(bench):
                  ({'__name__': 'm', 'i': '2'}, [(now, 2)]),
                  ({'__name__': 'm', 'i': '3'}, [(now + 3600000, 3)]),
                  ({'__name__': 'm', 'i': '1'}, [(now, 7)])])
-    assert a.status == 400 and 'out of order sample' in a.text, (a.status, a.text)
+    reasons = ('out of order sample', 'out of bounds', 'duplicate sample for timestamp')
+    assert a.status == 400 and a.text.startswith(reasons) and '3 refused' in a.text, (a.status, a.text)
     assert p.value('m{i="2"}') == 2 and p.value('m{i="1"}') == 1 and p.query('m{i="3"}') == []
     assert p.write([({'__name__': 'm', 'i': '1'}, [(now, 1)])]).status == 204, 'an exact duplicate is fine'
     a = p.write([({'no_name': 'x'}, [(now, 1)]), ({'__name__': 'm', 'i': '4'}, [(now, 4)])])
@@ -56,6 +57,14 @@ def test_good_samples_in_a_bad_batch_are_stored(bench):
     assert 'pharos_remote_write_samples_refused_total{reason="out_of_order"} 1' in text
     assert 'pharos_remote_write_samples_refused_total{reason="out_of_bounds"} 1' in text
     assert 'pharos_remote_write_samples_refused_total{reason="duplicate"} 1' in text
+
+
+def test_one_large_request_is_stored_whole(bench):
+    p = bench.pharos(config='{}\n')
+    now = int(time.time() * 1000)
+    a = p.write([({'__name__': 'large', 'i': str(i), 'job': 'one'}, [(now, i)]) for i in range(100000)])
+    assert a.status == 204, (a.status, a.text)
+    assert p.value('count(large)') == 100000 and p.value('large{i="99999"}') == 99999
 
 
 def raw(p, data: bytes, seconds: float = 10) -> bytes:
@@ -179,6 +188,6 @@ def test_damaged_wal_is_survived(bench):
 
 
 harness.run([(t, None) for t in (
-    test_remote_write_refuses_what_it_must, test_good_samples_in_a_bad_batch_are_stored, test_broken_http_is_refused,
+    test_remote_write_refuses_what_it_must, test_good_samples_in_a_bad_batch_are_stored, test_one_large_request_is_stored_whole, test_broken_http_is_refused,
     test_gzip_bomb_is_refused, test_hostile_queries_are_errors, test_broken_exposition_marks_the_target_down,
     test_wrong_start_is_explained, test_data_directory_in_use_is_refused, test_damaged_wal_is_survived)])

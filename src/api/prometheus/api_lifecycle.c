@@ -56,6 +56,11 @@ bool prometheus_api_guard(struct prometheus_api *api, struct http_exchange *ex,
     return false;
 }
 
+void api_post_only(struct api_call *c)
+{
+    api_text(c, 405, STR("Only POST or PUT requests allowed\n"));
+}
+
 /* False after answering: the lifecycle API is off. */
 static bool is_allowed(struct api_call *c)
 {

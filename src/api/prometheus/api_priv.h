@@ -130,6 +130,7 @@ void api_federate(struct api_call *c); /* api_federate.c */
 void api_own_metrics(struct api_call *c);
 void api_healthy(struct api_call *c); /* api_lifecycle.c */
 void api_readiness(struct api_call *c);
+void api_post_only(struct api_call *c);
 void api_reload(struct api_call *c);
 void api_quit(struct api_call *c);
 /* Remote write answers when the journal says so: a life of its own. */

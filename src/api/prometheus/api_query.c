@@ -106,7 +106,8 @@ static void add_warning(struct api_call *c, struct promql_result *r, struct str 
 static void fail_query(struct api_call *c, const struct err *err)
 {
     struct str detail = str_of_z(err->detail);
-    bool is_parse = err->code == ERR_INVALID && str_find(detail, STR("parse error: ")) < detail.len;
+    bool is_parse = (err->code == ERR_INVALID || err->code == ERR_LIMIT) &&
+                    str_find(detail, STR("parse error: ")) < detail.len;
     bool is_type = str_starts_with(detail, STR("invalid expression type"));
     stat_add(&c->api->stats.query_failures, 1);
     if (is_parse || is_type) {

@@ -128,7 +128,8 @@ static void put_head(struct json_writer *w, const struct metrics_status *s)
     json_key(w, "numSeries"), json_put_u64(w, s->series);
     json_key(w, "numLabelPairs"), json_put_u64(w, s->label_pairs);
     json_key(w, "chunkCount"), json_put_u64(w, s->chunks);
-    json_key(w, "minTime"), json_put_i64(w, s->head_mint_ms);
+    bool is_empty = s->head_maxt_ms == INT64_MIN;
+    json_key(w, "minTime"), json_put_i64(w, is_empty ? INT64_MAX : s->head_mint_ms);
     json_key(w, "maxTime"), json_put_i64(w, s->head_maxt_ms);
     json_close_object(w);
 }

@@ -90,8 +90,9 @@ void api_targets(struct api_call *c)
     struct json_writer *w = &c->json;
     struct targets_snapshot s;
     struct str state = api_param(c, STR("state"));
-    bool with_active = state.len == 0 || !str_eq_nocase(state, STR("dropped"));
-    bool with_dropped = state.len == 0 || !str_eq_nocase(state, STR("active"));
+    bool is_any = state.len == 0 || str_eq_nocase(state, STR("any"));
+    bool with_active = is_any || str_eq_nocase(state, STR("active"));
+    bool with_dropped = is_any || str_eq_nocase(state, STR("dropped"));
     if (!snapshot(c, api_param(c, STR("scrapePool")), &s)) return;
     if (s.active_count) qsort(s.active, s.active_count, sizeof *s.active, by_pool_and_labels);
     api_begin(c);

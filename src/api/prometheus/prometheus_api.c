@@ -102,6 +102,7 @@ INLINE(api_version)
 INLINE(api_own_metrics)
 INLINE(api_healthy)
 INLINE(api_readiness)
+INLINE(api_post_only)
 INLINE(api_quit)
 
 static void serve_api_write(void *ctx, struct http_exchange *ex)
@@ -146,6 +147,8 @@ static const struct http_route ROUTES[] = {
     { "/metrics", GET, HTTP_ROUTE_ALWAYS, 0, serve_api_own_metrics, NULL, NULL },
     { "/-/healthy", GET, HTTP_ROUTE_ALWAYS, 0, serve_api_healthy, NULL, NULL },
     { "/-/ready", GET, HTTP_ROUTE_ALWAYS, 0, serve_api_readiness, NULL, NULL },
+    READ("/-/reload", GET, api_post_only),
+    READ("/-/quit", GET, api_post_only),
     { "/-/reload", POST | PUT, HTTP_ROUTE_STATE_CHANGING, 0, serve_api_reload, NULL, NULL },
     { "/-/quit", POST | PUT, HTTP_ROUTE_STATE_CHANGING | HTTP_ROUTE_ALWAYS, 0, serve_api_quit, NULL,
       NULL },

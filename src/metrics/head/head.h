@@ -106,15 +106,20 @@ struct head_last {
 uint64_t head_read_last(struct head *h, uint32_t shard, const uint32_t *refs, size_t count,
                         struct head_last *out);
 
-/* Chunks of up to HEAD_READ_BATCH series of one shard. Open chunks are copied into the reader's
+/* Chunks of up to HEAD_READ_BATCH series. Open chunks are copied into the reader's
  * buffer, closed ones are borrowed from the mapped files. */
 struct head_reader;
 CHECK_RESULT enum err_code head_reader_create(struct head *h, struct mem_budget *mem,
                                               struct head_reader **out, struct err *err);
 /* NULL is a no-op. */
 void head_reader_destroy(struct head_reader *r);
-/* Load the chunks that may hold samples in [mint, maxt] of the given series; count <=
- * HEAD_READ_BATCH. Replaces what was loaded before. ERR_NOMEM. */
+/* Forget what was loaded; what is added from now on is wanted in [mint, maxt]. */
+void head_reader_begin(struct head_reader *r, int64_t mint_ms, int64_t maxt_ms);
+/* Load the chunks that may hold wanted samples of the given series, behind those that are loaded;
+ * at most HEAD_READ_BATCH series in all. ERR_NOMEM: nothing is loaded any more. */
+CHECK_RESULT enum err_code head_reader_add(struct head_reader *r, uint32_t shard,
+                                           const uint32_t *refs, size_t count, struct err *err);
+/* begin and add in one. */
 CHECK_RESULT enum err_code head_reader_load(struct head_reader *r, uint32_t shard,
                                             const uint32_t *refs, size_t count, int64_t mint_ms,
                                             int64_t maxt_ms, struct err *err);

@@ -8,6 +8,8 @@
 #include "metrics/head/append_priv.h"
 
 #define PREFETCH_DISTANCE 8u
+#define PART_SERIES_MAX 4096u
+#define PART_BYTES_MAX ((size_t)64 << 20)
 
 /* ---- refusals ---- */
 
@@ -308,6 +310,31 @@ static void finish(struct append *a)
     a->out->position = a->has_duplicates ? journal_end(h->journal) : a->position;
 }
 
+/* A large batch goes in parts, so that the working memory does not grow with it: a request of a
+ * hundred thousand new series needs no more than one of four thousand. */
+static enum err_code append_in_parts(struct append *a, struct err *err)
+{
+    struct batch *whole = a->batch;
+    struct batch part = *whole;
+    struct arena scratch;
+    enum err_code rc = ERR_OK;
+    arena_init(&scratch, mem_source_of(a->h->mem, MEM_INGEST), PART_BYTES_MAX);
+    part.arena = &scratch;
+    for (size_t first = 0; first < whole->series_count && rc == ERR_OK;
+         first += part.series_count) {
+        size_t left = whole->series_count - first;
+        part.series = whole->series + first;
+        part.series_count = left < PART_SERIES_MAX ? left : PART_SERIES_MAX;
+        a->batch = &part;
+        a->item_count = a->miss_count = 0;
+        rc = append_samples(a, err);
+        arena_reset(&scratch);
+    }
+    a->batch = whole;
+    arena_deinit(&scratch);
+    return rc;
+}
+
 enum err_code head_append(struct head *h, struct batch *batch, struct append_result *out,
                           struct err *err)
 {
@@ -316,7 +343,8 @@ enum err_code head_append(struct head *h, struct batch *batch, struct append_res
     uint64_t start = clock_mono_ns(h->clock);
     set_bounds(&a);
     struct epoch_guard guard = epoch_enter(h->epoch);
-    enum err_code rc = append_samples(&a, err);
+    bool is_large = batch->series_count > PART_SERIES_MAX;
+    enum err_code rc = is_large ? append_in_parts(&a, err) : append_samples(&a, err);
     if (rc == ERR_OK) {
         append_exemplars(&a);
         append_metadata(&a);

@@ -107,28 +107,39 @@ static bool load_series(struct head_reader *r, const struct head_shard *s, uint3
     return true;
 }
 
-enum err_code head_reader_load(struct head_reader *r, uint32_t shard, const uint32_t *refs,
-                               size_t count, int64_t mint_ms, int64_t maxt_ms, struct err *err)
+void head_reader_begin(struct head_reader *r, int64_t mint_ms, int64_t maxt_ms)
 {
-    ASSERT(count <= HEAD_READ_BATCH);
-    ASSERT(shard < r->h->shard_count);
-    struct head_shard *s = &r->h->shards[shard];
     r->mint_ms = mint_ms;
     r->maxt_ms = maxt_ms;
     r->found_count = 0;
     r->copies_len = 0;
-    r->count = count;
+    r->count = 0;
+    r->first[0] = 0;
+}
+
+enum err_code head_reader_add(struct head_reader *r, uint32_t shard, const uint32_t *refs,
+                              size_t count, struct err *err)
+{
+    ASSERT(count <= HEAD_READ_BATCH - r->count);
+    ASSERT(shard < r->h->shard_count);
+    struct head_shard *s = &r->h->shards[shard];
     MUTEX_SCOPE(&s->lock);
     for (size_t i = 0; i < count; i++) {
         uint32_t slot;
-        r->first[i] = r->found_count;
         if (shard_slot_of(s, refs[i], &slot) && !load_series(r, s, slot)) {
             r->count = 0;
             return err_set(err, ERR_NOMEM, "no memory to read the head");
         }
+        r->first[++r->count] = r->found_count;
     }
-    r->first[count] = r->found_count;
     return ERR_OK;
+}
+
+enum err_code head_reader_load(struct head_reader *r, uint32_t shard, const uint32_t *refs,
+                               size_t count, int64_t mint_ms, int64_t maxt_ms, struct err *err)
+{
+    head_reader_begin(r, mint_ms, maxt_ms);
+    return head_reader_add(r, shard, refs, count, err);
 }
 
 static enum err_code decode_found(const struct head_reader *r, const struct found *f,

@@ -124,7 +124,6 @@ static const struct {
     enum exposition_format format;
     const char *text, *detail;
 } BROKEN[] = {
-    { EXPOSITION_TEXT, "a 1", "line 1: the last line does not end with a newline" },
     { EXPOSITION_TEXT, "a\n", "line 1: expected a value after the metric" },
     { EXPOSITION_TEXT, "ok 1\na{b=\"c} 1\n", "line 2: unterminated label set" },
     { EXPOSITION_TEXT, "a one\n", "line 1: invalid value" },
