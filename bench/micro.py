@@ -8,9 +8,27 @@ from pathlib import Path
 
 from servers import BenchError
 
-LINE = re.compile(r'^(\S.*?)\s+(-?\d+(?:\.\d+)?(?:e[-+]?\d+)?)\s+([^\d\s(][^(]*?)\s*(?:\(.*\))?$')
+NUMBER = r'(-?\d+(?:\.\d+)?(?:e[-+]?\d+)?)'
+# A name with blanks is told from its value by two blanks or more; without blanks one will do.
+LINES = (re.compile(r'^(\S.*?)\s{2,}' + NUMBER + r'\s+([^\d\s(][^(]*?)\s*(?:\(.*\))?$'), re.compile(r'^(\S+)\s' + NUMBER + r'\s(\S.*)$'))
+SECTION = re.compile(r'^-- ([^:]+):')  # the names that follow belong to it
 RUNS = 5
-SECONDS_EACH = 60  # a program is not started again after this
+SECONDS_EACH = 12  # a program is not started again after this
+DEADLINE = 120
+
+
+def parse(text: str) -> list:
+    """(name, value, unit) of each line that is one"""
+    rows, section = [], ''
+    for line in text.splitlines():
+        m = SECTION.match(line)
+        if m:
+            section = m[1] + ': '
+            continue
+        m = LINES[0].match(line) or LINES[1].match(line)
+        if m:
+            rows.append((section + m[1].strip(), float(m[2]), m[3]))
+    return rows
 
 
 def run_program(program: Path, work: Path, clock) -> dict:
@@ -18,16 +36,14 @@ def run_program(program: Path, work: Path, clock) -> dict:
     values, units, begin = {}, {}, time.monotonic()
     for _ in range(RUNS):
         try:
-            done = subprocess.run([program], cwd=work, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=clock.left(SECONDS_EACH * 2))
+            done = subprocess.run([program], cwd=work, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=clock.left(DEADLINE))
         except subprocess.TimeoutExpired as late:
             raise BenchError(f'{program.name}: not done in time') from late
         if done.returncode != 0:
             raise BenchError(f'{program.name} ended with {done.returncode}: {done.stderr.strip()[-200:]}')
-        for line in done.stdout.splitlines():
-            m = LINE.match(line)
-            if m:
-                values.setdefault(m[1].strip(), []).append(float(m[2]))
-                units[m[1].strip()] = m[3]
+        for name, value, unit in parse(done.stdout):
+            values.setdefault(name, []).append(value)
+            units[name] = unit
         if time.monotonic() - begin > SECONDS_EACH:
             break
     return {name: {'value': statistics.median(v), 'unit': units[name], 'runs': len(v),

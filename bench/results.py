@@ -121,7 +121,7 @@ class Results:
         return [f'{server}, {BARS[bar].title}: {reason}' for bar, by in self.failures.items() for server, reason in by.items()]
 
     def regressions(self, old: dict) -> list:
-        """Figures of Pharos that are more than 10 % worse than in `old`, a stored run of the same machine."""
+        """Figures of Pharos and of hot paths that are more than 10 % worse than in `old`, a stored run of the same machine."""
         worse = []
         if old.get('machine') != machine():
             return worse
@@ -129,9 +129,12 @@ class Results:
             before, now = old.get('figures', {}).get(key, {}).get('pharos'), by.get('pharos')
             if not before or not now:
                 continue
-            change = before / now - 1 if BARS[key].is_more_better else now / before - 1
-            if change > REGRESSION:
-                worse.append(f'{BARS[key].title}: {before:.4g} -> {now:.4g} ({change * 100:.0f} % worse)')
+            worse += worsened(BARS[key].title, before, now, BARS[key].is_more_better)
+        for program, rows in self.micro.items():
+            for name, row in rows.items():
+                before = old.get('micro', {}).get(program, {}).get(name, {}).get('value')
+                if before and row['value']:
+                    worse += worsened(f'{program}: {name}', before, row['value'], row['unit'].endswith(('/s', '/CPU-s')))
         return worse
 
     def save(self, path: Path, sizes: dict, versions: dict) -> None:
@@ -139,6 +142,11 @@ class Results:
             'machine': machine(), 'time': time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime()), 'sizes': sizes, 'versions': versions,
             'load_average': os.getloadavg(), 'figures': self.figures, 'failures': self.failures, 'details': self.details,
             'micro': self.micro, 'notes': self.notes}, indent=1) + '\n', encoding='utf-8')
+
+
+def worsened(what: str, before: float, now: float, is_more_better: bool) -> list:
+    change = before / now - 1 if is_more_better else now / before - 1
+    return [f'{what}: {before:.4g} -> {now:.4g} ({change * 100:.0f} % worse)'] if change > REGRESSION else []
 
 
 def machine() -> str:
