@@ -6,8 +6,9 @@
  *     bench_select [directory] [series of the index part]
  *
  * Load      Part 1, "samples": 200,000 series of one metric with 240 samples 15 s apart; two thirds
- *           are constant, the others counters with uneven steps. Part 2, "index": 1,000,000 series
- *           with one sample, 10 labels, 100,000 pods, as a fleet of 2,000 instances has them.
+ *           are constant, the others counters with uneven steps. Part 2, "blocks": 50,000 series in
+ *           two blocks and the head. Part 3, "index": 1,000,000 series with one sample, 10 labels,
+ *           100,000 pods, as a fleet of 2,000 instances has them.
  * Output    name value unit; CPU time of the calling thread, the median of 5 runs.
  */
 #include <inttypes.h>
@@ -31,6 +32,7 @@
 #define INTERVAL_MS 15000
 #define SAMPLE_SERIES 200000
 #define SAMPLES 240
+#define BLOCK_SERIES 50000
 #define RUNS 5
 
 struct bench {
@@ -45,6 +47,7 @@ struct bench {
     uint64_t *refs; /* of the series, so that later scrapes need no labels */
     double *values;
     size_t series_count;
+    int64_t interval_ms;
 };
 
 static void fail(const char *what, const struct err *err)
@@ -182,7 +185,7 @@ static void load(struct bench *b, const char *name, size_t series_count, size_t 
         for (size_t first = 0; first < series_count; first += REQUEST_SERIES)
             append(b, first,
                    series_count - first < REQUEST_SERIES ? series_count - first : REQUEST_SERIES,
-                   T0 + (int64_t)k * INTERVAL_MS);
+                   T0 + (int64_t)k * b->interval_ms);
     print("index memory", (double)mem_used(b->mem, MEM_INDEX) / (double)series_count,
           "bytes/series");
 }
@@ -325,11 +328,19 @@ static void bench_two_threads(struct bench *b, struct selection *s)
           (double)(clock_mono_ns(clock_system()) - start) / 1e6, "ms");
 }
 
+static double group_ms(struct bench *b, const struct selection *s, struct label_grouping grouping)
+{
+    struct group_run groups = { *s, grouping };
+    double select_ns = measure(b, run_select, &groups.selection);
+    return (measure(b, run_groups, &groups) - select_ns) / 1e6;
+}
+
 static void bench_samples(struct bench *b)
 {
     struct matcher m = { MATCH_EQ, LABEL_METRIC_NAME, STR("m0"), NULL };
     int64_t end = T0 + (SAMPLES - 1) * INTERVAL_MS;
     b->make_key = sample_key;
+    b->interval_ms = INTERVAL_MS;
     load(b, "samples", SAMPLE_SERIES, SAMPLES);
     struct selection newest = { .req = { .matchers = { &m, 1 },
                                          .mint_ms = end - 300000,
@@ -349,15 +360,43 @@ static void bench_samples(struct bench *b)
     print("read 240 samples", (double)range.samples / ns * 1000, "M samples/s");
     bench_two_threads(b, &range);
     struct str names[] = { STR("instance"), STR("job") };
-    struct group_run groups = { newest, { names + 1, 1, false } };
-    double select_ns = measure(b, run_select, &newest);
-    print("group keys by (job)", (measure(b, run_groups, &groups) - select_ns) / 1e6, "ms");
-    groups.grouping = (struct label_grouping){ names, 2, false };
-    print("group keys by (instance, job)", (measure(b, run_groups, &groups) - select_ns) / 1e6,
-          "ms");
-    groups.grouping = (struct label_grouping){ names, 1, true };
-    print("group keys without (instance)", (measure(b, run_groups, &groups) - select_ns) / 1e6,
-          "ms");
+    print("group keys by (job)",
+          group_ms(b, &newest, (struct label_grouping){ names + 1, 1, false }), "ms");
+    print("group keys by (instance, job)",
+          group_ms(b, &newest, (struct label_grouping){ names, 2, false }), "ms");
+    print("group keys without (instance)",
+          group_ms(b, &newest, (struct label_grouping){ names, 1, true }), "ms");
+    close_engine(b);
+}
+
+/* Two blocks and a head, all with the same series, and one sample a minute. */
+static void bench_blocks(struct bench *b)
+{
+    struct matcher m = { MATCH_EQ, LABEL_METRIC_NAME, STR("m0"), NULL };
+    struct err err = { 0 };
+    int64_t block = 7200000;
+    b->make_key = sample_key;
+    b->interval_ms = 60000;
+    load(b, "blocks", BLOCK_SERIES, 300);
+    if (metrics_cut_head(b->engine, T0 + 2 * block, &err) != ERR_OK) fail("cut", &err);
+    if (metrics_maintain(b->engine, &err) != ERR_OK) fail("maintain", &err);
+    struct selection all = {
+        .req = { .matchers = { &m, 1 }, .mint_ms = T0, .maxt_ms = T0 + 3 * block }
+    };
+    print("2 blocks and head: select", measure(b, run_select, &all) / 1e6, "ms");
+    double ns = measure(b, run_read, &all);
+    print("2 blocks and head: select and read", ns / 1e6, "ms");
+    print("2 blocks and head: read", (double)all.samples / ns * 1000, "M samples/s");
+    struct selection newest = all;
+    newest.req.maxt_ms = T0 + block + 3600000;
+    newest.req.mint_ms = newest.req.maxt_ms - 300000;
+    newest.req.only_newest = true;
+    print("newest in a block: select and read", measure(b, run_read, &newest) / 1e6, "ms");
+    struct str names[] = { STR("instance"), STR("job") };
+    print("2 blocks and head: keys by (job)",
+          group_ms(b, &all, (struct label_grouping){ names + 1, 1, false }), "ms");
+    print("in a block: keys by (job)",
+          group_ms(b, &newest, (struct label_grouping){ names + 1, 1, false }), "ms");
     close_engine(b);
 }
 
@@ -433,8 +472,9 @@ int main(int argc, char **argv)
     arena_init(&b.arena, mem_source_of(b.mem, MEM_INGEST), (size_t)256 << 20);
     arena_init(&b.answers, mem_source_of(b.mem, MEM_QUERY), (size_t)1 << 30);
     rng_init(&b.rng, 11);
-    clock_fake_init(&b.clock, T0 + SAMPLES * INTERVAL_MS, 3);
+    clock_fake_init(&b.clock, T0 + 6 * 3600000, 3);
     bench_samples(&b);
+    bench_blocks(&b);
     bench_index(&b, series);
     arena_deinit(&b.arena);
     arena_deinit(&b.answers);

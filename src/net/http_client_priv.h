@@ -100,6 +100,12 @@ struct http_call {
 
 /* Set all options of the transfer's handle for its call. */
 CHECK_RESULT bool call_configure(struct http_call *call, struct transfer *t);
+
+/* ---- http_call_result.c -------------------------------------------------------------------- */
+
+/* curl's callbacks: one header line, a piece of the body. */
+size_t call_on_header(char *data, size_t size, size_t count, void *transfer);
+size_t call_on_body(char *data, size_t size, size_t count, void *transfer);
 /* Make the result of a finished transfer. */
 void call_result(struct http_call *call, struct transfer *t, CURLcode code,
                  struct http_call_result *out);

@@ -7,6 +7,7 @@
 #include "base/hash.h"
 
 #define TABLE_PAGE_LOG2 12u
+#define GC_STEP 4096u /* pairs per lock hold */
 
 void pairs_init(struct pairs *p, struct mem_budget *mem, uint64_t hash_seed)
 {
@@ -66,6 +67,15 @@ static void pairs_put(struct pairs *p, uint32_t id, struct pair pair)
     atomic_store_explicit(cell, v, memory_order_release); /* partner: pairs_get */
 }
 
+/* A collection that is running must not take these away. */
+static void note_touched(struct pairs *p, uint32_t id, struct pair pair)
+{
+    if (p->touched == NULL) return;
+    if (id < p->touched_limit) bit_set(p->touched, id);
+    if (pair.name < p->touched_symbols_limit) bit_set(p->touched_symbols, pair.name);
+    if (pair.value < p->touched_symbols_limit) bit_set(p->touched_symbols, pair.value);
+}
+
 /* 0 = no memory. */
 static uint32_t intern_one(struct pairs *p, const struct label *l)
 {
@@ -85,7 +95,7 @@ static uint32_t intern_one(struct pairs *p, const struct label *l)
         if (id == limit) atomic_store_explicit(&p->limit, limit + 1, memory_order_release);
         hash_index_insert(&p->index, fingerprint, id);
     }
-    if (p->touched != NULL && id < p->touched_limit) bit_set(p->touched, id);
+    note_touched(p, id, pair);
     return id;
 }
 
@@ -128,124 +138,144 @@ uint64_t pairs_size_bytes(struct pairs *p)
 
 /* ---- collection ---- */
 
+static enum err_code no_memory(struct err *err)
+{
+    return err_set(err, ERR_NOMEM, "no memory to collect label pairs");
+}
+
 enum err_code pairs_gc_begin(struct pairs *p, struct pairs_gc *gc, struct err *err)
 {
-    *gc = (struct pairs_gc){ .limit = pairs_limit(p) };
-    gc->marked = mem_zalloc(p->mem, MEM_HEAD, bitmap_size(gc->limit));
-    uint8_t *touched = mem_zalloc(p->mem, MEM_HEAD, bitmap_size(gc->limit));
-    if (gc->marked == NULL || touched == NULL) {
-        mem_free(p->mem, MEM_HEAD, touched, bitmap_size(gc->limit));
+    mutex_lock(&p->lock);
+    uint32_t limit = pairs_limit(p);
+    uint32_t symbols_limit = p->symbols.limit;
+    mutex_unlock(&p->lock);
+    *gc = (struct pairs_gc){ .limit = limit };
+    gc->marked = mem_zalloc(p->mem, MEM_HEAD, bitmap_size(limit));
+    uint8_t *touched = mem_zalloc(p->mem, MEM_HEAD, bitmap_size(limit));
+    uint8_t *symbols = mem_zalloc(p->mem, MEM_HEAD, bitmap_size(symbols_limit));
+    if (gc->marked == NULL || touched == NULL || symbols == NULL) {
+        mem_free(p->mem, MEM_HEAD, touched, bitmap_size(limit));
+        mem_free(p->mem, MEM_HEAD, symbols, bitmap_size(symbols_limit));
         pairs_gc_end(p, gc);
-        return err_set(err, ERR_NOMEM, "no memory to collect label pairs");
+        return no_memory(err);
     }
     MUTEX_SCOPE(&p->lock);
     ASSERT(p->touched == NULL);
     p->touched = touched;
-    p->touched_limit = gc->limit;
+    p->touched_limit = limit;
+    p->touched_symbols = symbols;
+    p->touched_symbols_limit = symbols_limit;
     return ERR_OK;
 }
 
-static bool is_dead(const struct pairs *p, const struct pairs_gc *gc, uint32_t id)
+/* Without the lock: pairs that are not marked now, an upper bound of the dead; and the symbols of
+ * those that are. What comes meanwhile is noted as touched. */
+static size_t look_around(const struct pairs *p, struct pairs_gc *gc, uint32_t symbols_limit)
 {
-    return !bit_is_set(gc->marked, id) && !bit_is_set(p->touched, id) && pairs_get(p, id).name != 0;
-}
-
-/* A bit per symbol unit: is it used by a pair that stays? NULL = no memory. */
-static uint8_t *mark_symbols(const struct pairs *p, const struct pairs_gc *gc)
-{
-    uint8_t *used = mem_zalloc(p->mem, MEM_HEAD, bitmap_size(p->symbols.limit));
-    if (used == NULL) return NULL;
-    uint32_t limit = pairs_limit(p);
-    for (uint32_t id = 1; id < limit; id++) {
+    size_t unmarked = 0;
+    for (uint32_t id = 1; id < gc->limit; id++) {
         struct pair pair = pairs_get(p, id);
-        if (pair.name == 0 || (id < gc->limit && is_dead(p, gc, id))) continue;
-        bit_set(used, pair.name);
-        bit_set(used, pair.value);
+        if (pair.name == 0) continue;
+        if (!bit_is_set(gc->marked, id)) {
+            unmarked++;
+            continue;
+        }
+        if (pair.name < symbols_limit) bit_set(gc->used, pair.name);
+        if (pair.value < symbols_limit) bit_set(gc->used, pair.value);
     }
-    return used;
+    return unmarked;
 }
 
-static void note_dead_symbol(struct pairs *p, struct pairs_gc *gc, uint8_t *used, uint32_t sym)
+static void free_lists(struct pairs *p, struct pairs_gc *gc)
 {
-    if (bit_is_set(used, sym)) return;
-    bit_set(used, sym); /* once only */
+    mem_free(p->mem, MEM_HEAD, gc->used, bitmap_size(p->touched_symbols_limit));
+    mem_free(p->mem, MEM_HEAD, gc->dead, gc->dead_cap * sizeof *gc->dead);
+    mem_free(p->mem, MEM_HEAD, gc->dead_symbols, 2 * gc->dead_cap * sizeof *gc->dead_symbols);
+    gc->used = NULL;
+    gc->dead = gc->dead_symbols = NULL;
+    gc->dead_count = gc->dead_cap = gc->dead_symbol_count = 0;
+}
+
+static void unlink_step(struct pairs *p, struct pairs_gc *gc, uint32_t from)
+{
+    MUTEX_SCOPE(&p->lock);
+    for (uint32_t id = from; id < from + GC_STEP && id < gc->limit; id++) {
+        struct pair pair = pairs_get(p, id);
+        if (bit_is_set(gc->marked, id) || bit_is_set(p->touched, id) || pair.name == 0) continue;
+        bool was_there = hash_index_remove(&p->index, fingerprint_of(pair), id);
+        ASSERT(was_there);
+        ASSERT(gc->dead_count < gc->dead_cap);
+        gc->dead[gc->dead_count++] = id;
+    }
+}
+
+static void unlink_symbol(struct pairs *p, struct pairs_gc *gc, uint32_t sym)
+{
+    bool is_old = sym < p->touched_symbols_limit;
+    if (!is_old || bit_is_set(gc->used, sym) || bit_is_set(p->touched_symbols, sym)) return;
+    bit_set(gc->used, sym); /* once only */
     symbols_unlink(&p->symbols, sym);
-    ASSERT(gc->dead_symbol_count < gc->dead_symbol_cap);
     gc->dead_symbols[gc->dead_symbol_count++] = sym;
 }
 
-static size_t count_dead(const struct pairs *p, const struct pairs_gc *gc)
+static void unlink_symbols_step(struct pairs *p, struct pairs_gc *gc, size_t from)
 {
-    size_t n = 0;
-    for (uint32_t id = 1; id < gc->limit; id++)
-        n += is_dead(p, gc, id);
-    return n;
-}
-
-static bool reserve_lists(struct pairs *p, struct pairs_gc *gc, size_t dead)
-{
-    uint32_t *ids = mem_alloc(p->mem, MEM_HEAD, dead * sizeof *ids);
-    uint32_t *symbols = mem_alloc(p->mem, MEM_HEAD, 2 * dead * sizeof *symbols);
-    if (ids == NULL || symbols == NULL) {
-        mem_free(p->mem, MEM_HEAD, ids, dead * sizeof *ids);
-        mem_free(p->mem, MEM_HEAD, symbols, 2 * dead * sizeof *symbols);
-        return false;
+    MUTEX_SCOPE(&p->lock);
+    for (size_t i = from; i < from + GC_STEP && i < gc->dead_count; i++) {
+        struct pair pair = pairs_get(p, gc->dead[i]);
+        unlink_symbol(p, gc, pair.name);
+        unlink_symbol(p, gc, pair.value);
     }
-    gc->dead = ids;
-    gc->dead_count = dead;
-    gc->dead_symbols = symbols;
-    gc->dead_symbol_cap = 2 * dead;
-    return true;
 }
 
 enum err_code pairs_gc_unlink(struct pairs *p, struct pairs_gc *gc, struct err *err)
 {
-    MUTEX_SCOPE(&p->lock);
-    size_t dead = count_dead(p, gc);
-    if (dead == 0) return ERR_OK;
-    uint8_t *used = mark_symbols(p, gc);
-    if (used == NULL || !reserve_lists(p, gc, dead)) {
-        mem_free(p->mem, MEM_HEAD, used, bitmap_size(p->symbols.limit));
-        return err_set(err, ERR_NOMEM, "no memory to collect label pairs");
+    uint32_t symbols_limit = p->touched_symbols_limit; /* does not change while this runs */
+    gc->used = mem_zalloc(p->mem, MEM_HEAD, bitmap_size(symbols_limit));
+    if (gc->used == NULL) return no_memory(err);
+    gc->dead_cap = look_around(p, gc, symbols_limit);
+    if (gc->dead_cap == 0) return ERR_OK;
+    gc->dead = mem_alloc(p->mem, MEM_HEAD, gc->dead_cap * sizeof *gc->dead);
+    gc->dead_symbols = mem_alloc(p->mem, MEM_HEAD, 2 * gc->dead_cap * sizeof *gc->dead_symbols);
+    if (gc->dead == NULL || gc->dead_symbols == NULL) {
+        free_lists(p, gc);
+        return no_memory(err);
     }
-    size_t n = 0;
-    for (uint32_t id = 1; id < gc->limit; id++)
-        if (is_dead(p, gc, id)) gc->dead[n++] = id;
-    ASSERT(n == dead);
-    for (size_t i = 0; i < dead; i++) {
-        struct pair pair = pairs_get(p, gc->dead[i]);
-        bool was_there = hash_index_remove(&p->index, fingerprint_of(pair), gc->dead[i]);
-        ASSERT(was_there);
-        note_dead_symbol(p, gc, used, pair.name);
-        note_dead_symbol(p, gc, used, pair.value);
-    }
-    mem_free(p->mem, MEM_HEAD, used, bitmap_size(p->symbols.limit));
+    for (uint32_t id = 1; id < gc->limit; id += GC_STEP)
+        unlink_step(p, gc, id);
+    for (size_t i = 0; i < gc->dead_count; i += GC_STEP)
+        unlink_symbols_step(p, gc, i);
     return ERR_OK;
 }
 
 void pairs_gc_release(struct pairs *p, struct pairs_gc *gc)
 {
-    MUTEX_SCOPE(&p->lock);
-    for (size_t i = 0; i < gc->dead_count; i++) {
-        pairs_put(p, gc->dead[i], (struct pair){ 0, p->free_head });
-        p->free_head = gc->dead[i];
+    for (size_t from = 0; from < gc->dead_count; from += GC_STEP) {
+        MUTEX_SCOPE(&p->lock);
+        for (size_t i = from; i < from + GC_STEP && i < gc->dead_count; i++) {
+            pairs_put(p, gc->dead[i], (struct pair){ 0, p->free_head });
+            p->free_head = gc->dead[i];
+        }
     }
-    for (size_t i = 0; i < gc->dead_symbol_count; i++)
-        symbols_release(&p->symbols, gc->dead_symbols[i]);
+    for (size_t from = 0; from < gc->dead_symbol_count; from += GC_STEP) {
+        MUTEX_SCOPE(&p->lock);
+        for (size_t i = from; i < from + GC_STEP && i < gc->dead_symbol_count; i++)
+            symbols_release(&p->symbols, gc->dead_symbols[i]);
+    }
 }
 
 void pairs_gc_end(struct pairs *p, struct pairs_gc *gc)
 {
-    uint8_t *touched = NULL;
-    uint32_t touched_limit = 0;
+    free_lists(p, gc);
     mutex_lock(&p->lock);
-    touched = p->touched;
-    touched_limit = p->touched_limit;
-    p->touched = NULL;
+    uint8_t *touched = p->touched;
+    uint8_t *symbols = p->touched_symbols;
+    uint32_t limit = p->touched_limit;
+    uint32_t symbols_limit = p->touched_symbols_limit;
+    p->touched = p->touched_symbols = NULL;
     mutex_unlock(&p->lock);
-    mem_free(p->mem, MEM_HEAD, touched, bitmap_size(touched_limit));
+    mem_free(p->mem, MEM_HEAD, touched, bitmap_size(limit));
+    mem_free(p->mem, MEM_HEAD, symbols, bitmap_size(symbols_limit));
     mem_free(p->mem, MEM_HEAD, gc->marked, bitmap_size(gc->limit));
-    mem_free(p->mem, MEM_HEAD, gc->dead, gc->dead_count * sizeof *gc->dead);
-    mem_free(p->mem, MEM_HEAD, gc->dead_symbols, gc->dead_symbol_cap * sizeof(uint32_t));
     *gc = (struct pairs_gc){ 0 };
 }

@@ -38,8 +38,9 @@ struct pairs {
     struct symbols symbols;
     struct hash_index index;
     uint32_t free_head;
-    uint8_t *touched; /* bit per id: interned since the collection began; NULL = none runs */
-    uint32_t touched_limit;
+    /* bit per pair id and per symbol: interned since the collection began; NULL = none runs */
+    uint8_t *touched, *touched_symbols;
+    uint32_t touched_limit, touched_symbols_limit;
     /* read without the lock: written under it */
     struct paged table;
     _Atomic uint32_t limit; /* ids are below */
@@ -75,15 +76,16 @@ static inline uint32_t pairs_limit(const struct pairs *p)
 uint32_t pairs_count(struct pairs *p);
 uint64_t pairs_size_bytes(struct pairs *p);
 
-/* ---- collection, in this order ---- */
+/* ---- collection, in this order; the lock is held for a few thousand pairs at a time ---- */
 
 struct pairs_gc {
     uint8_t *marked; /* bit per id */
     uint32_t limit;
+    uint8_t *used;  /* bit per symbol: of a marked pair */
     uint32_t *dead; /* ids taken out, ascending */
-    size_t dead_count;
+    size_t dead_count, dead_cap;
     uint32_t *dead_symbols;
-    size_t dead_symbol_count, dead_symbol_cap;
+    size_t dead_symbol_count;
 };
 CHECK_RESULT enum err_code pairs_gc_begin(struct pairs *p, struct pairs_gc *gc, struct err *err);
 /* After every appender of the time of begin has left: called for each pair of a living series. */

@@ -118,7 +118,7 @@ static enum err_code own_texts(struct top *t, struct arena *a, struct err *err)
 {
     for (size_t i = 0; i < t->count; i++) {
         struct str copy = arena_str(a, t->rows[i].name);
-        if (copy.ptr == NULL && copy.len > 0)
+        if (copy.len < t->rows[i].name.len)
             return err_set(err, ERR_NOMEM, "no memory for statistics");
         t->rows[i].name = copy;
     }

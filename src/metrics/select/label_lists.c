@@ -63,8 +63,8 @@ static enum err_code add_list(struct listing *l, const struct str_list *list, st
             b += order == 0;
             continue;
         }
-        struct str text = arena_str(l->arena, list->ptr[b++]);
-        if (text.ptr == NULL && text.len > 0) return no_memory(err);
+        struct str text = arena_str(l->arena, list->ptr[b]);
+        if (text.len < list->ptr[b++].len) return no_memory(err);
         l->spare[n++] = text;
     }
     swap_lists(l);

@@ -14,6 +14,7 @@ struct merged_reader {
     struct mem_budget *mem;
     struct head_reader *head;
     size_t window_first, window_count; /* series that are loaded in `head` */
+    uint8_t place[HEAD_READ_BATCH];    /* of a series of the window among the loaded ones */
     struct block_reader **blocks;      /* [block_count]; NULL until used */
     struct sample_buf samples, scratch;
 };
@@ -149,23 +150,52 @@ static enum err_code read_newest_part(struct merged_reader *r, uint32_t newest, 
 
 /* ---- head ---- */
 
-/* Load series i and those behind it that are in the same shard. */
-static enum err_code load_window(struct merged_reader *r, size_t i, struct err *err)
+static bool needs_chunks(const struct set_series *series)
+{
+    return series->head_id != 0 && series->newest.ts_ms == HEAD_NO_TIME;
+}
+
+/* Load the series of the window that are in `shard`. */
+static enum err_code load_shard(struct merged_reader *r, uint32_t shard, size_t *loaded,
+                                struct err *err)
 {
     const struct merged_set *s = r->set;
     uint32_t refs[HEAD_READ_BATCH];
-    struct head_series_id first = head_index_series(s->store->index, s->series.ptr[i].head_id);
     size_t n = 0;
-    for (; n < HEAD_READ_BATCH && i + n < s->series.count; n++) {
-        uint32_t head_id = s->series.ptr[i + n].head_id;
-        struct head_series_id id = head_index_series(s->store->index, head_id);
-        if (head_id == 0 || id.shard != first.shard) break;
-        refs[n] = id.ref;
+    for (size_t i = 0; i < r->window_count; i++) {
+        const struct set_series *series = &s->series.ptr[r->window_first + i];
+        struct head_series_id id = head_index_series(s->store->index, series->head_id);
+        if (!needs_chunks(series) || id.shard != shard) continue;
+        r->place[i] = (uint8_t)(*loaded + n);
+        refs[n++] = id.ref;
     }
-    r->window_count = 0;
-    TRY(head_reader_load(r->head, first.shard, refs, n, s->head_mint_ms, s->maxt_ms, err));
+    *loaded += n;
+    return head_reader_add(r->head, shard, refs, n, err);
+}
+
+/* Load the HEAD_READ_BATCH series from i on, as far as they are in the head. */
+static enum err_code load_window(struct merged_reader *r, size_t i, struct err *err)
+{
+    const struct merged_set *s = r->set;
+    size_t n = s->series.count - i < HEAD_READ_BATCH ? s->series.count - i : HEAD_READ_BATCH;
+    uint64_t shards = 0;
+    _Static_assert(HEAD_SHARDS_MAX <= 64, "a bit per shard");
+    for (size_t k = 0; k < n; k++) {
+        uint32_t head_id = s->series.ptr[i + k].head_id;
+        if (head_id != 0)
+            shards |= (uint64_t)1 << head_index_series(s->store->index, head_id).shard;
+    }
+    size_t loaded = 0;
     r->window_first = i;
     r->window_count = n;
+    head_reader_begin(r->head, s->head_mint_ms, s->maxt_ms);
+    for (; shards != 0; shards &= shards - 1) {
+        enum err_code rc = load_shard(r, (uint32_t)__builtin_ctzll(shards), &loaded, err);
+        if (rc != ERR_OK) {
+            r->window_count = 0;
+            return rc;
+        }
+    }
     return ERR_OK;
 }
 
@@ -173,7 +203,7 @@ static enum err_code read_head(struct merged_reader *r, size_t i, struct err *er
 {
     size_t at = r->samples.cols.count;
     if (i < r->window_first || i >= r->window_first + r->window_count) TRY(load_window(r, i, err));
-    TRY(head_reader_samples(r->head, i - r->window_first, &r->samples, err));
+    TRY(head_reader_samples(r->head, r->place[i - r->window_first], &r->samples, err));
     return merge_runs(&r->samples, at, &r->scratch, err);
 }
 

@@ -16,8 +16,8 @@
 
 #define ENGINE_START_MS 1700006400000ll /* a block boundary */
 #define ENGINE_RANGE_MS 7200000ll
-#define MODEL_SERIES_MAX 4096
-#define MODEL_SAMPLES_MAX 512
+#define MODEL_SERIES_MAX 1200
+#define MODEL_SAMPLES_MAX 300
 
 struct model_series {
     char key[256]; /* "name=value,name=value", as batch_maker wants it */

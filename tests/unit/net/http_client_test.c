@@ -356,7 +356,7 @@ START_TEST(slow_server_runs_into_the_time_out)
     struct setup s;
     start(&s);
     struct attempt a;
-    struct http_call_options options = { .url = url_of(&s, "http", "/later"), .timeout_ms = 50 };
+    struct http_call_options options = { .url = url_of(&s, "http", "/later"), .timeout_ms = 500 };
     prepare(&s, &a, &options);
     begin(&a, (struct http_call_start){ 0 });
     run(&s);
