@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#define ALIGNMENT 64u
-
 void paged_init(struct paged *p, struct mem_budget *mem, enum mem_account account,
                 uint32_t elem_size, uint8_t page_log2)
 {
@@ -17,30 +15,23 @@ void paged_init(struct paged *p, struct mem_budget *mem, enum mem_account accoun
     p->page_log2 = page_log2;
 }
 
-/* A page is a block that begins up to 64 bytes before its first element; the word in front of the
- * first element says where. */
-static size_t block_size(const struct paged *p)
+/* Exactly the elements: page sizes are powers of two, which the allocator has classes for (and which
+ * it aligns to memory pages). One byte more would cost a quarter. */
+static size_t page_bytes(const struct paged *p)
 {
-    return ((size_t)p->elem_size << p->page_log2) + ALIGNMENT;
+    return (size_t)p->elem_size << p->page_log2;
 }
 
 static uint8_t *page_create(struct paged *p)
 {
-    uint8_t *block = mem_zalloc(p->mem, p->account, block_size(p));
-    if (block == NULL) return NULL;
-    uintptr_t aligned = ((uintptr_t)block + ALIGNMENT) & ~(uintptr_t)(ALIGNMENT - 1);
-    uint8_t *first = block + (aligned - (uintptr_t)block);
-    ASSERT((size_t)(first - block) >= sizeof block);
-    memcpy(first - sizeof block, &block, sizeof block);
-    p->page_count++;
-    return first;
+    uint8_t *page = mem_zalloc(p->mem, p->account, page_bytes(p));
+    if (page != NULL) p->page_count++;
+    return page;
 }
 
-static void page_destroy(struct paged *p, uint8_t *first)
+static void page_destroy(struct paged *p, uint8_t *page)
 {
-    uint8_t *block;
-    memcpy(&block, first - sizeof block, sizeof block);
-    mem_free(p->mem, p->account, block, block_size(p));
+    mem_free(p->mem, p->account, page, page_bytes(p));
     p->page_count--;
 }
 
@@ -103,7 +94,7 @@ void paged_free_page(struct paged *p, uint32_t index)
 
 uint64_t paged_size_bytes(const struct paged *p)
 {
-    uint64_t size = p->page_count * block_size(p);
+    uint64_t size = p->page_count * page_bytes(p);
     for (uint32_t i = 0; i < PAGED_FANOUT; i++)
         if (atomic_load_explicit(&p->root[i], memory_order_relaxed) != NULL)
             size += sizeof(struct paged_dir);

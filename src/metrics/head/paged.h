@@ -4,7 +4,7 @@
  * and texts of the head.
  *
  * Shape     Three levels: a root of 1024 pointers inside the struct, directories of 1024 pointers,
- *           pages of 2^page_log2 elements, zeroed, 64-byte aligned. At most 2^20 pages.
+ *           pages of 2^page_log2 elements, zeroed. At most 2^20 pages.
  * Threads   One writer (ensure, free) under the owner's lock. Readers may call at/find without a
  *           lock for indices they learned through an acquire operation; pages that are freed must
  *           have no readers.
