@@ -296,6 +296,17 @@ static void stop_threads(struct wal *w)
     thread_join(&w->syncer);
 }
 
+/* Give the preallocation behind the last record back. All records are synced already; if this
+ * fails, the next start does it. */
+static void trim_segment(struct wal *w)
+{
+    if (!w->file.f || w->state != WAL_RUNNING || w->file.allocated <= w->file.offset) return;
+    struct err err = { 0 };
+    enum err_code code = w->files->truncate(w->files->ctx, w->file.f, w->file.offset, &err);
+    if (code == ERR_OK) code = w->files->fdatasync(w->files->ctx, w->file.f, &err);
+    if (code != ERR_OK) log_warn(&w->log, "WAL preallocation not given back", LOG_ERR(&err));
+}
+
 static enum err_code wal_close(struct journal *j, struct err *err)
 {
     struct wal *w = wal_of(j);
@@ -309,6 +320,7 @@ static enum err_code wal_close(struct journal *j, struct err *err)
     }
     ASSERT(w->waiters == NULL); /* answered by the writer, the sync thread or the failure */
     mutex_unlock(&w->lock);
+    trim_segment(w); /* no other thread any more */
     struct err close_err = { 0 };
     if (w->file.f && w->files->close(w->files->ctx, w->file.f, &close_err) != ERR_OK) {
         log_warn(&w->log, "WAL segment close failed", LOG_ERR(&close_err)); /* synced before */

@@ -19,7 +19,10 @@
  *           ring (EPOCH flag bit 0, the records, an ordinary EPOCH; synced before it gets its
  *           name), tries that again after 50 ms .. 2 s until it succeeds, and service resumes.
  *           JOURNAL_OFF keeps ring bytes only until they are written.
- * Replay    Torn tail of the last segment: cut off and synced. Damage before the end of an older
+ *           A full disk: preallocation shrinks to 4 KiB, then to nothing, before a write fails.
+ * Replay    Torn tail of the last segment: cut off and synced; when a valid record follows the bad
+ *           one, damaged.<N> gets a copy first, and when one follows more than a ring behind, it
+ *           was no tear and counts as damage (more is never unsynced, except in JOURNAL_OFF). Damage before the end of an older
  *           segment, or a missing one: counted, logged, replay resumes at the next segment.
  * Threads   As journal.h says; two threads of its own, started by replay.
  * Memory    Ring, replay buffer (freed after replay), checkpoint buffer; fixed at open, charged to

@@ -48,7 +48,7 @@ enum wal_state {
 struct wal_file {
     struct file *f;     /* NULL: none yet, or given up after a failure */
     uint64_t offset;    /* file offset of position `written` */
-    uint64_t allocated; /* bytes preallocated */
+    uint64_t allocated; /* bytes preallocated, or written without */
 };
 
 /* One at a time. */
@@ -146,6 +146,10 @@ uint64_t wal_kept_from_locked(const struct wal *w);
 
 /* wal_writer.c, wal_sync.c: the threads. */
 void wal_writer_run(void *arg);
+/* Preallocate file->f from file->allocated up to `want`. On a full disk as much as `need` takes, or
+ * nothing: the write itself finds out then. */
+CHECK_RESULT enum err_code wal_reserve(struct wal *w, struct wal_file *file, uint64_t need,
+                                       uint64_t want, struct err *err);
 void wal_sync_run(void *arg);
 
 /* wal_publish.c: new segments. */
@@ -167,6 +171,11 @@ void wal_dir_clean(struct wal *w);
  * With `sync_each`, a power cut cannot leave a hole. */
 CHECK_RESULT enum err_code wal_dir_drop(struct wal *w, uint64_t last, bool sync_each,
                                         struct err *err);
+
+/* Copy the first `bytes` of segment `number` to damaged.<number>, durably, before the segment is
+ * cut. Before the threads run: uses the checkpoint's buffer. */
+CHECK_RESULT enum err_code wal_dir_copy_aside(struct wal *w, uint64_t number, uint64_t bytes,
+                                              struct err *err);
 
 /* wal_replay.c */
 CHECK_RESULT enum err_code wal_replay(struct journal *j, const struct journal_replay *to,

@@ -44,11 +44,10 @@ static enum err_code write_start(struct wal *w, const struct segment_start *s,
     ASSERT(bytes <= w->segment_bytes);
     uint64_t allocated = w->preallocate_bytes > bytes ? w->preallocate_bytes : bytes;
     if (allocated > w->segment_bytes) allocated = w->segment_bytes;
-    TRY(w->files->fallocate(w->files->ctx, file->f, 0, allocated, err));
+    TRY(wal_reserve(w, file, bytes, allocated, err));
     TRY(w->files->pwritev(w->files->ctx, file->f, iov, count, 0, err));
     TRY(w->files->fdatasync(w->files->ctx, file->f, err));
     file->offset = bytes;
-    file->allocated = allocated;
     return ERR_OK;
 }
 

@@ -28,6 +28,7 @@ struct replay {
     uint64_t bytes_total, bytes_done;
     /* The last segment's valid bytes, and whether it may be cut there. */
     uint64_t tail_bytes;
+    uint64_t tail_rest; /* behind them, when there is a valid record among them */
     bool can_cut_tail;
 };
 
@@ -36,6 +37,7 @@ struct source {
     char path[FILE_PATH_SIZE];
     uint64_t number;
     uint64_t limit; /* where its records end, 0 = not known */
+    bool is_tail;   /* the last segment */
 };
 
 /* How it ended. */
@@ -44,7 +46,10 @@ struct outcome {
     uint64_t rest;    /* bytes behind them that are not zeros of preallocation */
     bool is_readable; /* header and EPOCH were good, no read error */
     bool continues;
-    bool is_bad; /* ended at a record that fails its checks */
+    bool is_bad;    /* ended at a record that fails its checks */
+    bool has_later; /* last segment: a valid record at `later` behind that */
+    uint64_t later;
+    bool is_proven; /* and it can be no tear */
     struct err why;
 };
 
@@ -131,6 +136,33 @@ static enum err_code replay_records(struct replay *r, struct outcome *o, struct 
     return release(r, share_done(r), err);
 }
 
+/* Is there a valid record behind the bad one? That alone does not tell
+ * damage from a tear: of writes that were not synced when the power failed, the later one may have
+ * arrived and the earlier one not. But never more than a ring is unsynced (unless the mode is off),
+ * so what lies further behind proves that the bad record had been synced. */
+static void find_later(struct replay *r, struct outcome *o)
+{
+    struct wal_scan *s = &r->scan;
+    const uint64_t used = o->end + o->rest;
+    const uint64_t near = o->end + 4;
+    const uint64_t far = o->end + r->w->ring.size;
+    uint64_t ignored;
+    o->has_later = wal_scan_find_later(s, near, used, &o->later);
+    o->is_proven = o->has_later && r->w->mode != JOURNAL_OFF && far < used &&
+                   wal_scan_find_later(s, far, used, &ignored);
+}
+
+/* What is behind the valid records of the last segment? */
+static void look_behind(struct replay *r, struct outcome *o)
+{
+    struct wal_scan *s = &r->scan;
+    o->rest = wal_scan_rest(s);
+    if (s->read_err.code == ERR_OK && o->is_readable && o->rest > 0) find_later(r, o);
+    if (s->read_err.code == ERR_OK) return;
+    o->is_readable = false; /* what cannot be read is not cut off */
+    o->why = s->read_err;
+}
+
 /* ERR_OK also when the file is damaged. */
 static enum err_code replay_file(struct replay *r, const struct source *src, struct outcome *o,
                                  struct err *err)
@@ -142,8 +174,9 @@ static enum err_code replay_file(struct replay *r, const struct source *src, str
     enum err_code code = ERR_OK;
     if (wal_scan_header(s, src->number, &o->why)) {
         code = replay_records(r, o, err);
-        if (o->is_readable && src->limit == 0) o->rest = wal_scan_rest(s);
     }
+    /* After an error of the callback the buffer is still in use. */
+    if (code == ERR_OK && src->is_tail && s->read_err.code == ERR_OK) look_behind(r, o);
     stat_add(&r->w->stats.replayed_bytes, o->end);
     r->bytes_done += s->size;
     wal_scan_close(s);
@@ -225,15 +258,32 @@ static bool is_older_damaged(const struct outcome *o, bool has_next, uint64_t ex
     return has_next && expected != 0 ? o->end != expected : o->is_bad;
 }
 
+/* Bytes of the last segment went bad while what was written after them is there. Later records must
+ * not be replayed: they may refer to what is lost. */
+static void report_damaged_tail(struct replay *r, uint64_t number, const struct outcome *o)
+{
+    stat_add(&r->w->stats.corruptions, 1);
+    stat_add(&r->w->stats.lost_bytes, o->rest);
+    log_error(&r->w->log, "WAL damaged; replay ends there", LOG_U64("segment", number),
+              LOG_U64("offset", o->end), LOG_U64("lost_bytes", o->rest),
+              LOG_U64("next_valid_offset", o->later));
+}
+
 static void note_tail(struct replay *r, uint64_t number, const struct outcome *o)
 {
     r->tail_bytes = o->end;
     r->can_cut_tail = o->is_readable;
     if (!o->is_readable || o->rest == 0) return;
+    if (o->has_later) r->tail_rest = o->rest; /* worth a copy */
+    if (o->is_proven) {
+        report_damaged_tail(r, number, o);
+        return;
+    }
     stat_add(&r->w->stats.torn_tails, 1);
     stat_add(&r->w->stats.truncated_bytes, o->rest);
     log_warn(&r->w->log, "WAL ends in an unfinished record; cut off", LOG_U64("segment", number),
-             LOG_U64("offset", o->end), LOG_U64("bytes", o->rest));
+             LOG_U64("offset", o->end), LOG_U64("bytes", o->rest),
+             LOG_U64("next_valid_offset", o->later)); /* 0: none */
 }
 
 static enum err_code segment_path(const struct wal *w, uint64_t number, char *out, struct err *err)
@@ -256,14 +306,17 @@ static enum err_code replay_segment(struct replay *r, size_t i, struct err *err)
         has_next = wal_scan_start(w->files, src.path, number + 1, &next);
     }
     src.limit = has_next ? next.previous_bytes : 0;
+    src.is_tail = is_last;
     TRY(segment_path(w, number, src.path, err));
     struct outcome o;
     TRY(replay_file(r, &src, &o, err));
     const bool is_damaged = is_last ? !o.is_readable : is_older_damaged(&o, has_next, src.limit);
     r->is_base_lost = false;
-    if (is_damaged) report_damage(r, "segment", number, &o, src.limit);
+    /* Of a last segment that is bad from its start, all is lost. */
+    const uint64_t expected = is_last ? o.end + o.rest : src.limit;
+    if (is_damaged) report_damage(r, "segment", number, &o, expected);
     if (is_last) note_tail(r, number, &o);
-    add_row(r, number, &o, is_damaged);
+    add_row(r, number, &o, is_damaged || o.is_proven);
     return ERR_OK;
 }
 
@@ -320,6 +373,18 @@ static enum err_code sum_bytes(struct replay *r, struct err *err)
     return ERR_OK;
 }
 
+/* A copy of a damaged tail; false: there is none (the disk is full), so the bytes must stay. They
+ * do no harm: the next segment's EPOCH says where the valid ones end. */
+static bool keep_damaged_tail(const struct replay *r, uint64_t number)
+{
+    struct err err = { 0 };
+    const uint64_t bytes = r->tail_bytes + r->tail_rest;
+    if (wal_dir_copy_aside(r->w, number, bytes, &err) == ERR_OK) return true;
+    log_warn(&r->w->log, "damaged WAL segment not copied; left as it is",
+             LOG_U64("segment", number), LOG_ERR(&err));
+    return false;
+}
+
 /* Give the unfinished record and the preallocation back, and make what was replayed durable. */
 static enum err_code cut_tail(const struct replay *r, struct err *err)
 {
@@ -327,9 +392,12 @@ static enum err_code cut_tail(const struct replay *r, struct err *err)
     if (w->found.count == 0 || !r->can_cut_tail) return ERR_OK;
     char path[FILE_PATH_SIZE];
     struct file *f = NULL;
-    TRY(segment_path(w, w->found.numbers[w->found.count - 1], path, err));
+    const uint64_t number = w->found.numbers[w->found.count - 1];
+    const bool may_cut = r->tail_rest == 0 || keep_damaged_tail(r, number);
+    TRY(segment_path(w, number, path, err));
     TRY(w->files->open(w->files->ctx, path, FILE_WRITE, &f, err));
-    enum err_code code = w->files->truncate(w->files->ctx, f, r->tail_bytes, err);
+    enum err_code code = ERR_OK;
+    if (may_cut) code = w->files->truncate(w->files->ctx, f, r->tail_bytes, err);
     if (code == ERR_OK) code = w->files->fdatasync(w->files->ctx, f, err);
     struct err ignored = { 0 };
     enum err_code closed = w->files->close(w->files->ctx, f, code == ERR_OK ? err : &ignored);

@@ -93,6 +93,46 @@ uint64_t wal_scan_rest(struct wal_scan *s)
     return last - from;
 }
 
+#define FIND_STEP 4u /* records are aligned so */
+
+/* One place: true when a valid record starts at s->offset. */
+static bool is_record_here(struct wal_scan *s, uint64_t *spent)
+{
+    for (;;) {
+        const uint64_t left = s->size - s->offset;
+        const struct bytes in = { s->buffer + s->begin, s->end - s->begin };
+        struct journal_record rec;
+        size_t bytes = 0;
+        enum wal_parse parsed = wal_record_parse(in, left, &rec, &bytes);
+        if (parsed == WAL_PARSE_MORE) {
+            wal_scan_fill(s);
+            if (s->read_err.code != ERR_OK) return false;
+            continue;
+        }
+        if (bytes > JOURNAL_FRAME_BYTES) *spent += bytes;
+        return parsed == WAL_PARSE_RECORD && rec.type != 0;
+    }
+}
+
+bool wal_scan_find_later(struct wal_scan *s, uint64_t from, uint64_t limit, uint64_t *out_offset)
+{
+    const uint64_t bad = s->offset;
+    ASSERT(from > bad && from % FIND_STEP == 0);
+    uint64_t spent = 0;
+    bool is_found = false;
+    if (limit > s->size) limit = s->size;
+    s->begin = s->end = 0;
+    for (s->offset = from; s->offset < limit; s->offset += FIND_STEP) {
+        is_found = is_record_here(s, &spent);
+        if (is_found || s->read_err.code != ERR_OK || spent > WAL_FIND_CRC_MAX) break;
+        s->begin = s->end - s->begin > FIND_STEP ? s->begin + FIND_STEP : s->end;
+    }
+    if (is_found) *out_offset = s->offset;
+    s->offset = bad;
+    s->begin = s->end = 0;
+    return is_found;
+}
+
 void wal_scan_close(struct wal_scan *s)
 {
     struct err ignored = { 0 };

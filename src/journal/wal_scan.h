@@ -41,6 +41,11 @@ enum wal_parse wal_scan_next(struct wal_scan *s, struct journal_record *out_rec)
 void wal_scan_fill(struct wal_scan *s);
 /* Bytes from s->offset up to the last one in the file that is not zero. Uses the buffer. */
 uint64_t wal_scan_rest(struct wal_scan *s);
+/* Behind a bad record at s->offset: is there a valid one later? Looks at every fourth byte of file
+ * offsets [from, limit), from > s->offset; gives up, with false, after WAL_FIND_CRC_MAX bytes of
+ * checksums. Uses the buffer; s->offset stays. */
+#define WAL_FIND_CRC_MAX ((uint64_t)256 << 20)
+bool wal_scan_find_later(struct wal_scan *s, uint64_t from, uint64_t limit, uint64_t *out_offset);
 void wal_scan_close(struct wal_scan *s);
 
 /* The first EPOCH of segment `number` at `path`; false when unreadable for whatever reason. */

@@ -2,8 +2,41 @@
  *
  * The writer thread: takes all published records, writes them with one pwritev, completes waiters.
  */
+#include <errno.h>
+
 #include "base/assert.h"
 #include "journal/wal_priv.h"
+
+#define RESERVE_UNIT 4096u /* what a nearly full disk is asked for */
+
+static bool is_disk_full(const struct err *err)
+{
+    return err->os_errno == ENOSPC || err->os_errno == EDQUOT;
+}
+
+enum err_code wal_reserve(struct wal *w, struct wal_file *file, uint64_t need, uint64_t want,
+                          struct err *err)
+{
+    const uint64_t rounded = (need + RESERVE_UNIT - 1) / RESERVE_UNIT * RESERVE_UNIT;
+    const uint64_t ends[2] = { want, rounded < w->segment_bytes ? rounded : w->segment_bytes };
+    for (int i = 0; i < 2; i++) {
+        struct err full = { 0 };
+        if (i > 0 && ends[i] >= ends[0]) break;
+        const uint64_t len = ends[i] - file->allocated;
+        enum err_code code =
+            w->files->fallocate(w->files->ctx, file->f, file->allocated, len, &full);
+        if (code == ERR_OK) {
+            file->allocated = ends[i];
+            return ERR_OK;
+        }
+        if (!is_disk_full(&full)) {
+            if (err) *err = full;
+            return code;
+        }
+    }
+    file->allocated = need;
+    return ERR_OK;
+}
 
 /* Preallocate ahead of the write position, a step at a time. */
 static enum err_code preallocate(struct wal *w, uint64_t bytes, struct err *err)
@@ -14,9 +47,7 @@ static enum err_code preallocate(struct wal *w, uint64_t bytes, struct err *err)
     uint64_t next = allocated + w->preallocate_bytes;
     if (next > w->segment_bytes) next = w->segment_bytes;
     if (next < end) next = end;
-    TRY(w->files->fallocate(w->files->ctx, w->file.f, allocated, next - allocated, err));
-    w->file.allocated = next;
-    return ERR_OK;
+    return wal_reserve(w, &w->file, end, next, err);
 }
 
 static enum err_code write_ring(struct wal *w, uint64_t from, uint64_t to, struct err *err)

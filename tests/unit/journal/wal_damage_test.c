@@ -145,8 +145,54 @@ START_TEST(flip_of_any_byte_loses_the_rest_of_its_segment_only)
     check_heals();
     char damaged[64];
     (void)snprintf(damaged, sizeof damaged, RIG_DIR "/damaged.%08u", (unsigned)segment);
-    bool is_aside = !is_padding(offset) && (!is_last || offset < WAL_START_BYTES);
+    /* Of the last segment when its start is bad, or a valid record follows the bad one. */
+    bool is_aside = !is_padding(offset) && (!is_last || record_at(offset) + 1 < PER_SEGMENT);
     ck_assert(rig_exists(&rig, damaged) == is_aside);
+}
+END_TEST
+
+/* A log of one segment, longer than the ring; _i = every 5th byte behind the EPOCH. */
+#define LONG_RECORDS 150u
+
+START_TEST(damage_in_the_last_segment_is_told_from_a_tear)
+{
+    struct rig own;
+    rig_init(&own, NULL, JOURNAL_INTERVAL);
+    ck_assert_int_eq(rig_open(&own), ERR_OK);
+    uint64_t position = 0;
+    for (uint64_t id = 0; id < LONG_RECORDS; id++) {
+        ck_assert_int_eq(rig_append(&own, id, PAYLOAD, &position), ERR_OK);
+    }
+    ck_assert_int_eq(rig_close(&own), ERR_OK);
+    const uint64_t used = WAL_START_BYTES + LONG_RECORDS * RECORD_BYTES;
+    const uint64_t offset = WAL_START_BYTES + (uint64_t)_i * 5;
+    const uint64_t hit = record_at(offset);
+    char path[64];
+    struct bytes file = rig_read(&own, rig_segment_path(&own, 0, path));
+    ck_assert_uint_eq(file.len, used); /* close gave the preallocation back */
+    rig_free(&own, file);
+    ck_assert(file_fault_flip(own.disk, path, offset * 8 + (uint64_t)_i % 8));
+    ck_assert_int_eq(rig_open(&own), ERR_OK);
+    const struct wal_stats *s = rig_stats(&own);
+    const bool is_bad = !is_padding(offset);
+    const bool has_later = is_bad && hit + 1 < LONG_RECORDS;
+    const bool is_proven =
+        is_bad && hit * RECORD_BYTES + RIG_RING_BYTES <= (LONG_RECORDS - 1) * RECORD_BYTES;
+    const uint64_t lost = (LONG_RECORDS - hit) * RECORD_BYTES;
+    ck_assert(rig_has_exactly(&own, 0, is_bad ? hit : LONG_RECORDS));
+    ck_assert_uint_eq(stat_get(&s->corruptions), is_proven);
+    ck_assert_uint_eq(stat_get(&s->torn_tails), is_bad && !is_proven);
+    /* The last bytes are three of padding. */
+    ck_assert_uint_eq(stat_get(&s->lost_bytes), is_proven ? lost - 3 : 0);
+    file = rig_read(&own, RIG_DIR "/damaged.00000000");
+    ck_assert_uint_eq(file.len, has_later ? used - 3 : 0);
+    rig_free(&own, file);
+    ck_assert_int_eq(rig_put(&own, 999, PAYLOAD), ERR_OK);
+    ck_assert_int_eq(rig_close(&own), ERR_OK);
+    ck_assert_int_eq(rig_open(&own), ERR_OK);
+    ck_assert_uint_eq(stat_get(&rig_stats(&own)->corruptions), 0);
+    ck_assert_uint_eq(own.count, (is_bad ? hit : LONG_RECORDS) + 1);
+    rig_deinit(&own);
 }
 END_TEST
 
@@ -441,6 +487,8 @@ static void add_cases(Suite *suite)
     tcase_add_checked_fixture(tc, build_log, end_rig);
     tcase_add_loop_test(tc, flip_of_any_byte_loses_the_rest_of_its_segment_only, 0,
                         (int)(SEGMENTS * VALID_BYTES));
+    tcase_add_loop_test(tc, damage_in_the_last_segment_is_told_from_a_tear, 0,
+                        (int)(LONG_RECORDS * RECORD_BYTES / 5));
     tcase_add_test(tc, only_the_newest_damaged_segment_is_kept_aside);
     tcase_add_test(tc, damage_is_found_again_until_a_checkpoint_removes_it);
     tcase_add_loop_test(tc, torn_tail_at_any_byte_loses_the_torn_record_only, 0,
