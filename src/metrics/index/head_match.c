@@ -11,12 +11,14 @@
 #include "base/assert.h"
 #include "codec/regex.h"
 #include "metrics/index/head_index_priv.h"
+#include "os/clock.h"
 
 #define MATCHERS_MAX 256
 #define UNION_SETS 64
 #define UNION_IDS 1024
 #define SCAN_BATCH 16 /* values whose texts are fetched ahead */
 #define CANCEL_EVERY 64
+#define SCAN_CPU_NS_MAX 10000000000ull
 /* Candidates are tested one by one when there are fewer than the name has values, divided by: */
 #define CANDIDATE_SHARE 4
 #define MEMO_SLOTS 256
@@ -51,7 +53,6 @@ struct matching {
     size_t set_count;
     uint32_t ids[UNION_IDS];
     size_t id_count;
-    size_t seen;
     /* memo of tested pairs */
     uint32_t memo_pair[MEMO_SLOTS];
     bool memo_result[MEMO_SLOTS];
@@ -202,13 +203,26 @@ static enum err_code add_values(struct matching *m, const struct step *s, size_t
     return ERR_OK;
 }
 
+/* Now and then during a long scan. */
+static enum err_code check_scan(const struct matching *m, const struct step *s, uint64_t start_ns,
+                                struct err *err)
+{
+    TRY(index_check_cancel(m->options->cancel, err));
+    if (clock_thread_cpu_ns() - start_ns < SCAN_CPU_NS_MAX) return ERR_OK;
+    struct str op = match_type_text(s->matcher->type);
+    return err_setf(err, ERR_LIMIT, "matcher too costly",
+                    "the matcher " STR_FMT STR_FMT "\"" STR_FMT "\" takes too much time",
+                    STR_ARG(s->matcher->name), STR_ARG(op), STR_ARG(s->matcher->value));
+}
+
 static enum err_code unite_range(struct matching *m, const struct step *s, struct err *err)
 {
     size_t from;
     size_t to;
+    uint64_t start_ns = clock_thread_cpu_ns();
     index_prefix_range(m->index, &s->name, s->prefix, &from, &to);
     for (size_t batch = 0; from < to; from += SCAN_BATCH, batch++) {
-        if (batch % CANCEL_EVERY == 0) TRY(index_check_cancel(m->options->cancel, err));
+        if (batch % CANCEL_EVERY == 0) TRY(check_scan(m, s, start_ns, err));
         size_t n = to - from < SCAN_BATCH ? to - from : SCAN_BATCH;
         TRY(add_values(m, s, from, n, err));
     }
@@ -220,8 +234,8 @@ static enum err_code unite(struct matching *m, const struct step *s, struct err 
 {
     TRY(postings_create(m->index->mem, m->options->account, &m->set, err));
     switch (s->wanted) {
-    case WANTED_NONE: break;
-    case WANTED_ALL: TRY(posting_unite(m->set, &s->name.has, err)); break;
+    case WANTED_NONE:
+    case WANTED_ALL: UNREACHABLE(); /* apply() has an easier way */
     case WANTED_TEXTS:
         for (size_t i = 0; i < s->text_count; i++) {
             struct posting_view v = view_of_text(m, s, i);
@@ -352,7 +366,7 @@ enum err_code head_index_match(struct head_index *x, struct matchers matchers,
     m->index = x;
     m->options = options;
     m->result = m->set = NULL;
-    m->set_count = m->id_count = m->seen = m->step_count = 0;
+    m->set_count = m->id_count = m->step_count = 0;
     enum err_code rc = plan_all(m, matchers, err);
     if (rc == ERR_OK) {
         struct epoch_guard guard = epoch_enter(x->epoch);

@@ -136,7 +136,7 @@ static void copy_added(struct head_index *x, uint32_t sym, struct pair_array *ou
     MUTEX_SCOPE(&x->lock);
     const struct name_entry *e = index_find_name(x, sym);
     ASSERT(e != NULL && e->added_count >= count);
-    memcpy(out->ptr, e->added, count * sizeof *out->ptr);
+    if (count > 0) memcpy(out->ptr, e->added, count * sizeof *out->ptr);
     out->count = count;
 }
 
@@ -149,8 +149,9 @@ static void publish(struct head_index *x, uint32_t sym, struct value_list *fresh
     e->sorted = fresh;
     e->must_rescan = false;
     e->added_count -= (uint32_t)settled;
-    memmove(e->added, e->added + settled, e->added_count * sizeof *e->added);
-    if (e->added_count == 0) {
+    if (e->added_count > 0) {
+        memmove(e->added, e->added + settled, e->added_count * sizeof *e->added);
+    } else {
         mem_free(x->mem, MEM_INDEX, e->added, e->added_cap * sizeof *e->added);
         e->added = NULL;
         e->added_cap = 0;

@@ -119,11 +119,10 @@ void engine_rig_advance(struct engine_rig *r, int64_t ms)
     clock_fake_advance_ms(&r->clock, ms);
 }
 
-void engine_rig_cut(struct engine_rig *r)
+void engine_rig_cut_to(struct engine_rig *r, int64_t end_ms)
 {
     struct err err = { 0 };
-    int64_t end = r->now_ms - r->now_ms % ENGINE_RANGE_MS;
-    enum err_code rc = metrics_cut_head(r->engine, end, &err);
+    enum err_code rc = metrics_cut_head(r->engine, end_ms, &err);
     ck_assert_msg(rc == ERR_OK, "cut: %s %s", err.msg, err.detail);
     for (int i = 0; i < 10; i++) {
         bool is_done;
@@ -131,6 +130,11 @@ void engine_rig_cut(struct engine_rig *r)
         ck_assert_msg(rc == ERR_OK, "truncate: %s", err.msg);
         if (is_done) break;
     }
+}
+
+void engine_rig_cut(struct engine_rig *r)
+{
+    engine_rig_cut_to(r, r->now_ms - r->now_ms % ENGINE_RANGE_MS);
 }
 
 struct matcher engine_rig_matcher(struct engine_rig *r, enum match_type type, const char *name,

@@ -51,7 +51,9 @@ void engine_rig_sample(struct engine_rig *r, struct model_series *s, double v);
 /* Append the batch; every sample must be stored. */
 void engine_rig_commit(struct engine_rig *r);
 void engine_rig_advance(struct engine_rig *r, int64_t ms);
-/* Cut the head up to the last block boundary and forget what is in blocks. */
+/* Cut the head up to `end_ms`, a block boundary, and forget what is in blocks. */
+void engine_rig_cut_to(struct engine_rig *r, int64_t end_ms);
+/* Up to the last block boundary. */
 void engine_rig_cut(struct engine_rig *r);
 
 /* A matcher over `value`; regexes are compiled and live until teardown. */

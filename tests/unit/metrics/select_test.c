@@ -6,12 +6,13 @@
 #include <check.h>
 
 #include "engine_rig.h"
+#include "metrics/select/select_priv.h"
 
 #define TARGETS 6
 #define SCRAPES 30
 
-/* Three series per target; the "old" target stops before the first cut, the "new" one begins after
- * it, so that some series are in blocks only, some in the head only, most in both. */
+/* Three series per target, two blocks and a head. Target 0 stops in the first block, target 1 begins
+ * in the head, the others are everywhere. */
 static void fill(struct engine_rig *r)
 {
     for (int k = 0; k < 3 * SCRAPES; k++) {
@@ -29,7 +30,7 @@ static void fill(struct engine_rig *r)
         engine_rig_commit(r);
         engine_rig_advance(r, ENGINE_RANGE_MS / SCRAPES);
     }
-    engine_rig_cut(r);
+    engine_rig_cut_to(r, ENGINE_START_MS + 2 * ENGINE_RANGE_MS);
 }
 
 static struct source_request everything(const struct matcher *m, size_t n,
@@ -111,6 +112,42 @@ START_TEST(names_and_values_are_those_of_matching_series)
         for (size_t limit = 1; limit < 8; limit++) {
             check_texts(&r, names[i], (struct matchers){ NULL, 0 }, limit);
             check_texts(&r, names[i], (struct matchers){ m, 1 }, limit);
+        }
+    }
+    engine_rig_teardown(&r);
+}
+END_TEST
+
+/* More values than candidates, and fewer: both ways to list them. */
+START_TEST(values_of_few_series_among_many_are_listed)
+{
+    struct engine_rig r;
+    struct err err = { 0 };
+    struct str_list got;
+    engine_rig_setup(&r, 1);
+    batch_maker_begin(&r.maker);
+    for (int i = 0; i < 60; i++) {
+        char key[64];
+        (void)snprintf(key, sizeof key, "__name__=m%d,v=%d", i % 20, (i * 37) % 60 + 10);
+        engine_rig_sample(&r, engine_rig_series(&r, key), 1);
+    }
+    engine_rig_commit(&r);
+    struct source source = metrics_source(r.engine);
+    struct matcher m[] = { engine_rig_matcher(&r, MATCH_RE, "__name__", "m1.*"),
+                           engine_rig_matcher(&r, MATCH_EQ, "__name__", "m7") };
+    for (size_t k = 0; k < 2; k++) {
+        for (size_t limit = 0; limit < 40; limit += 3) {
+            struct str want[64];
+            struct label_query q = { { m + k, 1 }, ENGINE_START_MS, r.now_ms, limit, NULL };
+            size_t count = expected_texts(&r, "v", q.matchers, want);
+            ck_assert_int_eq(
+                source.ops->label_values(source.ctx, STR("v"), &q, &r.arena, &got, &err), ERR_OK);
+            bool is_truncated = limit > 0 && limit < count;
+            if (is_truncated) count = limit;
+            ck_assert_uint_eq(got.len, count);
+            ck_assert_int_eq(got.is_truncated, is_truncated);
+            for (size_t i = 0; i < count; i++)
+                ck_assert(str_eq(got.ptr[i], want[i]));
         }
     }
     engine_rig_teardown(&r);
@@ -310,6 +347,55 @@ START_TEST(cancelled_queries_stop)
             cases[i].code);
     }
     engine_rig_teardown(&r);
+}
+END_TEST
+
+/* Ascending times out of 0..2 * RUN_MAX; the value says which run. */
+#define RUN_MAX 40
+static void append_run(struct sample_buf *b, struct rng *rng, double value)
+{
+    struct err err = { 0 };
+    size_t n = rng_below(rng, RUN_MAX);
+    ck_assert_int_eq(sample_buf_reserve(b, n, &err), ERR_OK);
+    int64_t t = (int64_t)rng_below(rng, RUN_MAX);
+    for (size_t i = 0; i < n; i++, t += 1 + (int64_t)rng_below(rng, 2)) {
+        b->cols.ts_ms[b->cols.count] = t;
+        b->cols.value[b->cols.count++] = value;
+    }
+}
+
+START_TEST(overlapping_runs_become_one)
+{
+    struct mem_budget *mem = mem_budget_create((uint64_t)16 << 20);
+    struct sample_buf b;
+    struct sample_buf scratch;
+    struct rng rng;
+    struct err err = { 0 };
+    rng_init(&rng, 17);
+    sample_buf_init(&b, mem_source_of(mem, MEM_QUERY));
+    sample_buf_init(&scratch, mem_source_of(mem, MEM_QUERY));
+    for (int round = 0; round < 500; round++) {
+        double want[4 * RUN_MAX] = { 0 };
+        sample_buf_reset(&b);
+        append_run(&b, &rng, 1);
+        size_t at = b.cols.count;
+        append_run(&b, &rng, 2);
+        for (size_t i = 0; i < b.cols.count; i++)
+            want[b.cols.ts_ms[i]] = b.cols.value[i]; /* the right one stays */
+        ck_assert_int_eq(merge_runs(&b, at, &scratch, &err), ERR_OK);
+        size_t k = 0;
+        bool is_right = true;
+        for (int64_t t = 0; t < 4 * RUN_MAX; t++) {
+            if (want[t] == 0) continue;
+            is_right &= k < b.cols.count && b.cols.ts_ms[k] == t && b.cols.value[k] == want[t];
+            k++;
+        }
+        ck_assert(is_right && k == b.cols.count);
+    }
+    sample_buf_deinit(&b);
+    sample_buf_deinit(&scratch);
+    ck_assert_uint_eq(mem_live_count(mem), 0);
+    mem_budget_destroy(mem);
 }
 END_TEST
 
@@ -579,6 +665,7 @@ int main(void)
     TCase *tc = tcase_create("select");
     tcase_set_timeout(tc, 120);
     tcase_add_test(tc, names_and_values_are_those_of_matching_series);
+    tcase_add_test(tc, values_of_few_series_among_many_are_listed);
     tcase_add_test(tc, values_outside_of_the_time_range_are_left_out);
     tcase_add_test(tc, group_keys_are_hashes_of_the_kept_labels);
     tcase_add_test(tc, series_of_blocks_and_head_are_one);
@@ -586,6 +673,7 @@ int main(void)
     tcase_add_test(tc, series_that_ended_before_the_range_are_not_in_the_set);
     tcase_add_test(tc, too_many_series_are_refused);
     tcase_add_test(tc, cancelled_queries_stop);
+    tcase_add_test(tc, overlapping_runs_become_one);
     tcase_add_test(tc, a_set_keeps_reading_what_was_there_when_it_was_made);
     tcase_add_test(tc, a_damaged_block_fails_one_query_and_is_left_out_then);
     tcase_add_loop_test(tc, selects_survive_every_failed_allocation, 0, 3);
