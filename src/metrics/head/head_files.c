@@ -386,12 +386,18 @@ out:
 
 /* ---- write ---- */
 
-/* The newest file is done with: full, or a write to it failed. */
-static void finish_newest(struct head_files *f)
+/* The newest file is done with: full, or a write to it failed. Then what may have arrived is cut
+ * off: after a failed sync it may be in the page cache only, where the next start would find it. */
+static void finish_newest(struct head_files *f, bool is_failed)
 {
     if (f->newest < 0) return;
     struct head_file *file = slot_get(f, (uint32_t)f->newest);
     f->newest = -1;
+    struct err ignored = { 0 };
+    if (is_failed && file->size > 0 &&
+        f->layer->truncate(f->layer->ctx, file->handle, file->size, &ignored) != ERR_OK)
+        log_warn(f->log, "head chunk file could not be cut after a failed write",
+                 LOG_U64("file", file->number), LOG_ERR(&ignored));
     file_close(f, file);
     if (file->size > 0) return;
     /* Not even the header is durable: no reader knows it. */
@@ -449,14 +455,14 @@ enum err_code head_files_write(struct head_files *f, struct bytes entries, int64
     MUTEX_SCOPE(&f->lock);
     if (f->newest >= 0 &&
         slot_get(f, (uint32_t)f->newest)->size + entries.len + HEADER_BYTES > f->file_bytes)
-        finish_newest(f);
+        finish_newest(f, false);
     if (f->newest < 0) TRY(begin_file(f, err));
     uint32_t slot = (uint32_t)f->newest;
     struct head_file *file = slot_get(f, slot);
     uint64_t before = file->size;
     enum err_code rc = write_synced(f, file, entries, err);
     if (rc != ERR_OK) {
-        finish_newest(f);
+        finish_newest(f, true);
         return rc;
     }
     if (maxt_ms > file->maxt_ms) file->maxt_ms = maxt_ms;
@@ -474,7 +480,7 @@ void head_files_drop(struct head_files *f, int64_t mint_ms)
         if (file == NULL || file->maxt_ms >= mint_ms || file->size == 0) continue;
         char path[FILE_PATH_SIZE];
         struct err err = { 0 };
-        if ((int32_t)i == f->newest) finish_newest(f);
+        if ((int32_t)i == f->newest) finish_newest(f, false);
         if (file_path(f, file->number, path, &err) != ERR_OK ||
             f->layer->unlink(f->layer->ctx, path, &err) != ERR_OK) {
             log_warn(f->log, "old head chunk file could not be removed", LOG_ERR(&err));
