@@ -23,7 +23,8 @@ struct plan {
     uint32_t ops;
     enum file_fault_kind kind;
     enum file_fault_mode mode;
-    bool is_read; /* queries and starts may fail while it lasts */
+    bool is_read;    /* queries and starts may fail while it lasts */
+    uint64_t stride; /* of n; 1 with PHAROS_SWEEP_ALL */
 };
 
 #define NAMES_OPS                                                                                  \
@@ -34,27 +35,29 @@ struct plan {
     (FAULT_BIT(FAULT_OPEN) | FAULT_BIT(FAULT_READ) | FAULT_BIT(FAULT_MMAP) |                       \
      FAULT_BIT(FAULT_LIST) | FAULT_BIT(FAULT_STAT))
 
+/* On a full disk removing works. */
+#define FULL_OPS (FAULT_STEP_OPS & ~(FAULT_BIT(FAULT_UNLINK) | FAULT_BIT(FAULT_RMDIR)))
+
 static const struct plan PLANS[] = {
-    { "write EIO once", FAULT_BIT(FAULT_WRITE), FAULT_EIO, FAULT_ONCE, false },
-    { "write EIO on", FAULT_BIT(FAULT_WRITE), FAULT_EIO, FAULT_FOREVER, false },
-    { "write ENOSPC once", FAULT_BIT(FAULT_WRITE), FAULT_ENOSPC, FAULT_ONCE, false },
-    { "write ENOSPC on", FAULT_BIT(FAULT_WRITE), FAULT_ENOSPC, FAULT_FOREVER, false },
-    { "write short once", FAULT_BIT(FAULT_WRITE), FAULT_SHORT, FAULT_ONCE, false },
-    { "write torn once", FAULT_BIT(FAULT_WRITE), FAULT_TORN, FAULT_ONCE, false },
-    { "sync EIO once", FAULT_BIT(FAULT_SYNC), FAULT_EIO, FAULT_ONCE, false },
-    { "sync EIO on", FAULT_BIT(FAULT_SYNC), FAULT_EIO, FAULT_FOREVER, false },
-    { "sync ENOSPC once", FAULT_BIT(FAULT_SYNC), FAULT_ENOSPC, FAULT_ONCE, false },
-    { "names EIO once", NAMES_OPS, FAULT_EIO, FAULT_ONCE, false },
-    { "names EIO on", NAMES_OPS, FAULT_EIO, FAULT_FOREVER, false },
-    { "names ENOSPC on", NAMES_OPS, FAULT_ENOSPC, FAULT_FOREVER, false },
-    { "room ENOSPC once", ROOM_OPS, FAULT_ENOSPC, FAULT_ONCE, false },
-    { "room ENOSPC on", ROOM_OPS, FAULT_ENOSPC, FAULT_FOREVER, false },
-    { "room EIO on", ROOM_OPS, FAULT_EIO, FAULT_FOREVER, false },
-    { "all ENOSPC on", FAULT_STEP_OPS & ~FAULT_BIT(FAULT_UNLINK), FAULT_ENOSPC, FAULT_FOREVER,
-      false },
-    { "read EIO once", READ_OPS, FAULT_EIO, FAULT_ONCE, true },
-    { "read EIO on", READ_OPS, FAULT_EIO, FAULT_FOREVER, true },
-    { "read EMFILE once", READ_OPS, FAULT_EMFILE, FAULT_ONCE, true },
+    { "write EIO once", FAULT_BIT(FAULT_WRITE), FAULT_EIO, FAULT_ONCE, false, 1 },
+    { "write EIO on", FAULT_BIT(FAULT_WRITE), FAULT_EIO, FAULT_FOREVER, false, 3 },
+    { "write ENOSPC once", FAULT_BIT(FAULT_WRITE), FAULT_ENOSPC, FAULT_ONCE, false, 3 },
+    { "write ENOSPC on", FAULT_BIT(FAULT_WRITE), FAULT_ENOSPC, FAULT_FOREVER, false, 2 },
+    { "write short once", FAULT_BIT(FAULT_WRITE), FAULT_SHORT, FAULT_ONCE, false, 3 },
+    { "write torn once", FAULT_BIT(FAULT_WRITE), FAULT_TORN, FAULT_ONCE, false, 3 },
+    { "sync EIO once", FAULT_BIT(FAULT_SYNC), FAULT_EIO, FAULT_ONCE, false, 1 },
+    { "sync EIO on", FAULT_BIT(FAULT_SYNC), FAULT_EIO, FAULT_FOREVER, false, 2 },
+    { "sync ENOSPC once", FAULT_BIT(FAULT_SYNC), FAULT_ENOSPC, FAULT_ONCE, false, 4 },
+    { "names EIO once", NAMES_OPS, FAULT_EIO, FAULT_ONCE, false, 1 },
+    { "names EIO on", NAMES_OPS, FAULT_EIO, FAULT_FOREVER, false, 3 },
+    { "names ENOSPC on", NAMES_OPS, FAULT_ENOSPC, FAULT_FOREVER, false, 3 },
+    { "room ENOSPC once", ROOM_OPS, FAULT_ENOSPC, FAULT_ONCE, false, 1 },
+    { "room ENOSPC on", ROOM_OPS, FAULT_ENOSPC, FAULT_FOREVER, false, 1 },
+    { "room EIO on", ROOM_OPS, FAULT_EIO, FAULT_FOREVER, false, 2 },
+    { "all ENOSPC on", FULL_OPS, FAULT_ENOSPC, FAULT_FOREVER, false, 5 },
+    { "read EIO once", READ_OPS, FAULT_EIO, FAULT_ONCE, true, 3 },
+    { "read EIO on", READ_OPS, FAULT_EIO, FAULT_FOREVER, true, 7 },
+    { "read EMFILE once", READ_OPS, FAULT_EMFILE, FAULT_ONCE, true, 7 },
 };
 #define PLAN_COUNT ((int)(sizeof PLANS / sizeof PLANS[0]))
 
@@ -63,6 +66,7 @@ struct run {
     uint64_t n;
     unsigned refused;
     bool is_over;
+    bool is_tail_doubtful;
     char where[96];
 };
 
@@ -113,7 +117,7 @@ static void check_power(const struct sweep *r, const struct run *run)
     enum err_code rc = sweep_open(&after);
     ck_assert_msg(rc == ERR_OK, "%s: start after a power cut: %s %s", run->where, after.err.msg,
                   after.err.detail);
-    sweep_check_sound(&after, run->where);
+    if (!run->is_tail_doubtful) sweep_check_sound(&after, run->where);
     (void)sweep_check(&after, SWEEP_DURABLE, run->where);
     sweep_deinit(&after);
 }
@@ -133,7 +137,12 @@ static bool run_plan(struct run *run, enum journal_mode mode)
         uint32_t tick = r.model.ticks;
         if (sweep_tick(&r) != ERR_OK) on_refusal(&r, run, tick);
         enum err_code rc = sweep_event(&r, tick);
-        if (r.engine == NULL) open_again(&r, run);
+        if (r.engine == NULL) {
+            /* After a failed sync the kernel may have dropped written pages and told nobody but the
+             * process that has ended. The next start reads them from the page cache and cannot know. */
+            run->is_tail_doubtful = (run->plan->ops & FAULT_BIT(FAULT_SYNC)) != 0;
+            open_again(&r, run);
+        }
         if (rc != ERR_OK || tick % 20 == 19) query(&r, run);
         if (tick == 70) check_power(&r, run);
     }
@@ -161,9 +170,11 @@ START_TEST(fault_loses_nothing_and_service_resumes)
     const char *only = getenv("PHAROS_SWEEP_CALL");
     uint64_t first = only != NULL ? strtoull(only, NULL, 10) : 1;
     bool has_fired = true;
-    for (run.n = first; has_fired; run.n++) {
+    uint64_t stride = getenv("PHAROS_SWEEP_ALL") != NULL ? 1 : run.plan->stride;
+    for (run.n = first; has_fired; run.n += stride) {
         run.refused = 0;
         run.is_over = false;
+        run.is_tail_doubtful = false;
         has_fired = run_plan(&run, JOURNAL_COMMIT);
         points += has_fired;
         refused += run.refused;
