@@ -147,7 +147,10 @@ static enum err_code replay_series_one(struct replay_shard *r, uint32_t ref, str
                                        struct err *err)
 {
     uint32_t slot;
-    if (shard_slot_of(r->s, ref, &slot)) return ERR_OK; /* checkpoint and segment both have it */
+    if (shard_slot_of(r->s, ref, &slot)) {    /* the checkpoint and a segment have it */
+        shard_hot(r->s, slot)->wal_epoch = 0; /* no value of this ref was logged before */
+        return ERR_OK;
+    }
     struct series_draft d = { .hash = labels_hash128(labels, r->h->hash_seed).lo, .ref = ref };
     if (head_shard_of(r->h, d.hash) != r->shard) return err_set(err, ERR_CORRUPT, "wrong shard");
     note_ref(r->s, ref);

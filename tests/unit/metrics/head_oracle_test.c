@@ -207,7 +207,7 @@ int main(void)
     Suite *suite = suite_create("head_oracle");
     TCase *tc = tcase_create("oracle");
     tcase_set_timeout(tc, 120);
-    tcase_add_loop_test(tc, head_equals_the_naive_model, 0, 6);
+    tcase_add_loop_test(tc, head_equals_the_naive_model, 0, 8);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -249,6 +249,42 @@ START_TEST(a_series_removed_and_created_again_is_one_series)
 }
 END_TEST
 
+/* A whole value, as the first of a series in an epoch is logged. */
+static void log_first_sample(uint32_t shard, uint32_t ref, int64_t t, double v)
+{
+    uint8_t out[128];
+    struct record_sample s = { .ts_ms = t, .bits = bits_of_double(v), .ref = ref };
+    struct journal_record rec = { .type = JOURNAL_SAMPLES, .payload.ptr = out };
+    rec.payload.len = record_samples_encode(out, shard, &s, 1);
+    rig.journal.credit += journal_record_bytes(rec.payload.len);
+    struct err err = { 0 };
+    ck_assert_int_eq(fake_append(&rig.journal.journal, 0, &rec, NULL, &err), ERR_OK);
+}
+
+START_TEST(a_series_of_the_checkpoint_begins_anew_at_its_record)
+{
+    ck_assert_int_eq(rig_one(&rig, "__name__=up,job=a", T0, 1), BATCH_STORED);
+    uint32_t shard;
+    uint32_t ref;
+    ck_assert(rig_find(&rig, "{__name__=\"up\", job=\"a\"}", &shard, &ref));
+    rig_close_head(&rig);
+    /* In one epoch: samples of the first life, then the second life under another ref, which the
+     * checkpoint knows already. */
+    struct label l[2] = { { STR("__name__"), STR("up") }, { STR("job"), STR("a") } };
+    rig.journal.epoch++;
+    log_first_sample(shard, ref, T0 + 1000, 5);
+    log_series(shard, ref + 5, (struct labels){ l, 2 });
+    struct journal_fake *j = &rig.journal;
+    fake_push(&j->checkpoint, &j->checkpoint_count, &j->checkpoint_cap,
+              &j->records[j->count - 1].rec);
+    log_first_sample(shard, ref + 5, T0 + 2000, 7);
+    rig_reopen(&rig);
+    ck_assert_uint_eq(count_of("{__name__=\"up\", job=\"a\"}"), 3);
+    ck_assert_double_eq(samples.cols.value[1], 5);
+    ck_assert_double_eq(samples.cols.value[2], 7);
+}
+END_TEST
+
 START_TEST(a_journal_longer_than_memory_flows_through_to_the_files)
 {
     struct rng r;
@@ -303,6 +339,7 @@ int main(void)
     tcase_add_test(tc, refs_of_orphaned_chunks_are_not_given_again);
     tcase_add_test(tc, announced_but_missing_chunks_are_reported);
     tcase_add_test(tc, a_series_removed_and_created_again_is_one_series);
+    tcase_add_test(tc, a_series_of_the_checkpoint_begins_anew_at_its_record);
     tcase_add_test(tc, a_journal_longer_than_memory_flows_through_to_the_files);
     tcase_add_test(tc, samples_that_a_block_has_are_not_restored);
     suite_add_tcase(suite, tc);

@@ -141,7 +141,7 @@ static inline void fake_free_list(struct fake_record *list, size_t first, size_t
     for (size_t i = first; i < count; i++)
         free((void *)(uintptr_t)list[i].rec.payload.ptr);
 }
-/* The fake drops whole epochs, as the real one drops segments. */
+/* The fake drops whole epochs, never the present one, as the real one drops segments. */
 struct fake_checkpoint {
     struct journal_fake *f;
     uint64_t position;
@@ -152,7 +152,9 @@ static inline size_t fake_droppable(const struct journal_fake *f, uint64_t posit
 {
     size_t n = f->first;
     for (size_t i = f->first; i < f->count && f->records[i].rec.position <= position; i++)
-        if (i + 1 == f->count || f->records[i + 1].rec.epoch != f->records[i].rec.epoch) n = i + 1;
+        if (f->records[i].rec.epoch != f->epoch &&
+            (i + 1 == f->count || f->records[i + 1].rec.epoch != f->records[i].rec.epoch))
+            n = i + 1;
     return n;
 }
 static inline enum err_code fake_checkpoint_begin(struct journal *j, uint64_t position,
