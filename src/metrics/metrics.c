@@ -100,6 +100,7 @@ static enum err_code open_index(struct metrics *m, struct err *err)
                                        .index = m->index,
                                        .blocks = m->blocks,
                                        .mem = m->mem,
+                                       .clock = m->clock,
                                        .hash_seed = clock_random_u64(m->clock) };
     return ERR_OK;
 }
@@ -271,6 +272,7 @@ size_t metrics_stat_tables(struct metrics *m, struct stat_table *out, size_t cap
     size_t n = 0;
     if (n < cap) out[n++] = head_stats(m->head);
     if (n < cap) out[n++] = journal_stats(m->journal);
+    if (n < cap) out[n++] = select_stat_table(&m->select);
     if (n < cap)
         out[n++] = (struct stat_table){ ENGINE_STATS, sizeof ENGINE_STATS / sizeof ENGINE_STATS[0],
                                         &m->stats };

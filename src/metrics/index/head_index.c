@@ -428,6 +428,5 @@ enum err_code index_check_cancel(const struct cancel *cancel, struct err *err)
 void head_index_status(struct head_index *x, struct head_index_status *out)
 {
     MUTEX_SCOPE(&x->lock);
-    *out = (struct head_index_status){ .names = x->by_symbol.count,
-                                       .memory_bytes = mem_used(x->mem, MEM_INDEX) };
+    *out = (struct head_index_status){ x->by_symbol.count, x->left_behind };
 }

@@ -90,7 +90,8 @@ CHECK_RESULT enum err_code head_index_visit(struct head_index *x, index_visit_fn
                                             struct err *err);
 
 struct head_index_status {
-    uint64_t names, memory_bytes;
+    uint64_t names;
+    uint64_t left_behind; /* ids of removed series that could not be taken out for want of memory */
 };
 void head_index_status(struct head_index *x, struct head_index_status *out);
 

@@ -26,23 +26,36 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/stats.h"
 #include "metrics/block/block_set.h"
 #include "metrics/head/head.h"
 #include "metrics/index/head_index.h"
 #include "metrics/metrics.h"
 #include "model/source.h"
+#include "os/clock.h"
 #include "os/mem.h"
+
+/* Self-telemetry. */
+struct select_stats {
+    struct stat_counter selects, select_errors, series, damages;
+    struct stat_gauge index_names, index_bytes, index_left_behind;
+    struct stat_histogram select;
+};
 
 struct select_store {
     struct head *head;
     struct head_index *index;
     struct block_set *blocks;
     struct mem_budget *mem;
+    const struct clock *clock;
     uint64_t hash_seed; /* random */
+    struct select_stats stats;
 };
 
 /* `s` outlives the source. */
 struct source select_source(struct select_store *s);
+
+struct stat_table select_stat_table(struct select_store *s);
 
 /* As metrics_exemplars; series sorted by labels. */
 struct exemplar_query {

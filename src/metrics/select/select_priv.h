@@ -83,7 +83,7 @@ enum err_code merged_read(struct series_reader *r, size_t i, struct sample_colum
                           struct err *err);
 
 /* A block was found damaged: stop serving it. Returns `code`. */
-enum err_code note_damage(const struct select_store *s, struct block *b, enum err_code code,
+enum err_code note_damage(struct select_store *s, struct block *b, enum err_code code,
                           struct err *err);
 
 /* b[0, at) and b[at, count) ascend: make one ascending run of them; at equal times the right one

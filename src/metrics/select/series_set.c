@@ -133,10 +133,12 @@ enum err_code merged_cursor(struct merged_set *s, uint32_t block, struct block_l
     return ERR_OK;
 }
 
-enum err_code note_damage(const struct select_store *s, struct block *b, enum err_code code,
+enum err_code note_damage(struct select_store *s, struct block *b, enum err_code code,
                           struct err *err)
 {
-    if (code == ERR_CORRUPT) block_set_quarantine(s->blocks, block_borrow_meta(b)->id, err);
+    if (code != ERR_CORRUPT) return code;
+    stat_add(&s->stats.damages, 1);
+    block_set_quarantine(s->blocks, block_borrow_meta(b)->id, err);
     return code;
 }
 
@@ -194,11 +196,16 @@ static enum err_code select_series(void *ctx, const struct source_request *req,
     mutex_init(&s->labels_lock);
     arena_init(&s->texts, mem_source_of(mem, MEM_QUERY), TEXTS_BYTES_MAX);
     s->guard = epoch_enter(head_epoch(store->head));
+    uint64_t start_ns = clock_mono_ns(store->clock);
     enum err_code rc = fill(s, req, err);
+    stat_add(&store->stats.selects, 1);
     if (rc != ERR_OK) {
+        stat_add(&store->stats.select_errors, 1);
         merged_destroy(&s->base);
         return rc;
     }
+    stat_add(&store->stats.series, s->series.count);
+    stat_observe_ns(&store->stats.select, clock_mono_ns(store->clock) - start_ns);
     *out = &s->base;
     return ERR_OK;
 }
@@ -207,4 +214,34 @@ struct source select_source(struct select_store *s)
 {
     static const struct source_ops ops = { select_series, select_label_names, select_label_values };
     return (struct source){ s, &ops };
+}
+
+/* ---- telemetry ---- */
+
+#define COUNTER(field, name, help) STAT_COUNTER(struct select_stats, field, name, help)
+#define GAUGE(field, name, help) STAT_GAUGE(struct select_stats, field, name, help)
+
+static const struct stat_desc SELECT_STATS[] = {
+    COUNTER(selects, "pharos_storage_selects_total", "Selectors resolved to series."),
+    COUNTER(select_errors, "pharos_storage_select_errors_total",
+            "Selectors that failed: limits, cancellation, memory, damage."),
+    COUNTER(series, "pharos_storage_selected_series_total", "Series found by selectors."),
+    COUNTER(damages, "pharos_storage_damaged_reads_total", "Queries that met a damaged block."),
+    GAUGE(index_names, "pharos_head_index_names", "Label names in the index of the head."),
+    GAUGE(index_bytes, "pharos_head_index_bytes", "Memory of the index of the head."),
+    GAUGE(index_left_behind, "pharos_head_index_left_behind",
+          "Entries of removed series that could not be taken out for want of memory."),
+    STAT_HISTOGRAM(struct select_stats, select, "pharos_storage_select_duration_seconds",
+                   "Time to resolve a selector."),
+};
+
+struct stat_table select_stat_table(struct select_store *s)
+{
+    struct head_index_status index;
+    head_index_status(s->index, &index);
+    stat_set(&s->stats.index_names, (int64_t)index.names);
+    stat_set(&s->stats.index_left_behind, (int64_t)index.left_behind);
+    stat_set(&s->stats.index_bytes, (int64_t)mem_used(s->mem, MEM_INDEX));
+    return (struct stat_table){ SELECT_STATS, sizeof SELECT_STATS / sizeof SELECT_STATS[0],
+                                &s->stats };
 }
