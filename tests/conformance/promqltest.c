@@ -5,7 +5,7 @@
  * What cannot pass yet is listed by file and line in expected-failures.txt beside this file, with the reason; a listed case that
  * passes, or that is no case, fails the run as well.
  *
- * The vectors are no part of the repository: $PHAROS_CONFORMANCE, or ../shared/conformance/promqltest beside the source. The
+ * The vectors are no part of the repository: promqltest/ in $PHAROS_CONFORMANCE, or in ../shared/conformance beside the source. The
  * own ones (own/) always run.
  */
 #include <dirent.h>
@@ -229,11 +229,12 @@ int main(int argc, char **argv)
     arena_init(&r->arena, mem_source_of(r->mem, MEM_SYSTEM), (size_t)1 << 30);
     (void)snprintf(path, sizeof path, "%s/tests/conformance/expected-failures.txt", root);
     read_list(r, path);
-    (void)snprintf(path, sizeof path, "%s/../shared/conformance/promqltest", root);
+    (void)snprintf(path, sizeof path, "%s%s/promqltest", vectors ? vectors : root,
+                   vectors ? "" : "/../shared/conformance");
     if (argc > 1) {
-        run_file(r, vectors ? vectors : path, argv[1]);
+        run_file(r, path, argv[1]);
     } else {
-        if (run_folder(r, vectors ? vectors : path) == 0)
+        if (run_folder(r, path) == 0)
             printf("skip - promqltest: no vectors (set PHAROS_CONFORMANCE)\n");
         (void)snprintf(path, sizeof path, "%s/tests/conformance/own", root);
         if (run_folder(r, path) == 0) r->wrong++;
