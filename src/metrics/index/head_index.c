@@ -412,19 +412,6 @@ void head_index_attach(struct head_index *x, const struct head *head,
         (struct head_listener){ x, on_series_created, on_series_removed, on_pairs_removed };
 }
 
-enum err_code index_check_cancel(const struct cancel *cancel, struct err *err)
-{
-    if (cancel == NULL) return ERR_OK;
-    switch (cancel_get(cancel)) {
-    case CANCEL_NONE: return ERR_OK;
-    case CANCEL_TIMEOUT: return err_set(err, ERR_TIMEOUT, "query timed out");
-    case CANCEL_CLIENT_GONE:
-    case CANCEL_KILLED:
-    case CANCEL_SHUTDOWN: break;
-    }
-    return err_set(err, ERR_CANCELLED, "query was cancelled");
-}
-
 void head_index_status(struct head_index *x, struct head_index_status *out)
 {
     MUTEX_SCOPE(&x->lock);

@@ -72,9 +72,6 @@ void index_name_view(struct head_index *x, uint32_t sym, struct name_view *out);
 /* Bring the values that were added into order. Not under a guard of the index. */
 CHECK_RESULT enum err_code index_settle(struct head_index *x, uint32_t sym, struct err *err);
 
-/* ERR_CANCELLED or ERR_TIMEOUT when `cancel` (may be NULL) says so. */
-CHECK_RESULT enum err_code index_check_cancel(const struct cancel *cancel, struct err *err);
-
 /* [from, to) of sorted values that begin with `prefix`. */
 void index_prefix_range(const struct head_index *x, const struct name_view *name, struct str prefix,
                         size_t *out_from, size_t *out_to);

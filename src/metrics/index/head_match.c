@@ -207,7 +207,7 @@ static enum err_code add_values(struct matching *m, const struct step *s, size_t
 static enum err_code check_scan(const struct matching *m, const struct step *s, uint64_t start_ns,
                                 struct err *err)
 {
-    TRY(index_check_cancel(m->options->cancel, err));
+    TRY(cancel_check(m->options->cancel, err));
     if (clock_thread_cpu_ns() - start_ns < SCAN_CPU_NS_MAX) return ERR_OK;
     struct str op = match_type_text(s->matcher->type);
     return err_setf(err, ERR_LIMIT, "matcher too costly",
@@ -310,7 +310,7 @@ static enum err_code keep_matching(struct matching *m, const struct step *s, str
     postings_iter_init(&it, m->result);
     for (size_t n; (n = postings_iter_read(&it, ids, UNION_IDS)) > 0;) {
         size_t kept_count = 0;
-        TRY(index_check_cancel(m->options->cancel, err));
+        TRY(cancel_check(m->options->cancel, err));
         for (size_t i = 0; i < n; i++)
             if (candidate_matches(m, s, ids[i])) ids[kept_count++] = ids[i];
         TRY(postings_add_many(kept, ids, kept_count, err));
@@ -335,7 +335,7 @@ static enum err_code apply(struct matching *m, const struct step *s, struct err 
     bool is_nothing = s->wanted == WANTED_NONE || !s->name.is_known;
     if (s->subtracts && is_nothing) return ERR_OK;
     if (m->result != NULL && postings_is_empty(m->result)) return ERR_OK;
-    TRY(index_check_cancel(m->options->cancel, err));
+    TRY(cancel_check(m->options->cancel, err));
     if (is_nothing) return apply_view(m, s, &(struct posting_view){ 0 }, err);
     if (s->wanted == WANTED_ALL) return apply_view(m, s, &s->name.has, err);
     if (s->wanted == WANTED_TEXTS && s->text_count == 1) {

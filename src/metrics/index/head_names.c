@@ -105,7 +105,7 @@ static enum err_code values_by_dictionary(struct head_index *x, const struct nam
     out->ptr = arena_array_raw(a, struct str, most + 1);
     if (out->ptr == NULL) return no_memory(err);
     for (size_t i = 0; i < name->pair_count; i++) {
-        if (i % CANCEL_EVERY == 0) TRY(index_check_cancel(q->cancel, err));
+        if (i % CANCEL_EVERY == 0) TRY(cancel_check(q->cancel, err));
         struct posting_view v = index_posting_of(x, name->pairs[i]);
         if (v.count == 0 || (q->only != NULL && !posting_meets(&v, q->only))) continue;
         if (out->len == most) {
@@ -127,7 +127,7 @@ static enum err_code collect_pairs(struct head_index *x, uint32_t sym,
     postings_iter_init(&it, q->only);
     for (size_t n; (n = postings_iter_read(&it, ids, READ_BATCH)) > 0;) {
         size_t found = 0;
-        TRY(index_check_cancel(q->cancel, err));
+        TRY(cancel_check(q->cancel, err));
         for (size_t i = 0; i < n; i++) {
             uint32_t pair = index_pair_of_series(x, ids[i], sym);
             if (pair != 0) ids[found++] = pair;

@@ -123,6 +123,7 @@ static enum err_code join_block(struct join *j, uint32_t block, struct err *err)
     uint32_t ordinals[READ_BATCH];
     postings_iter_init(&it, matched);
     for (size_t n; (n = postings_iter_read(&it, ordinals, READ_BATCH)) > 0;) {
+        TRY(cancel_check(j->req->cancel, err));
         for (size_t i = 0; i < n; i++)
             TRY(add_block_series(j, cursor, block, ordinals[i], err));
         if (j->req->series_max > 0 && j->series.count > j->req->series_max) break;
@@ -140,6 +141,7 @@ static enum err_code join_head(struct join *j, struct err *err)
         struct head_series_id id = head_index_series(s->store->index, from->head_id);
         struct labels labels;
         struct set_series *series;
+        if (i % READ_BATCH == 0) TRY(cancel_check(j->req->cancel, err));
         enum err_code rc =
             head_series_labels(s->store->head, id.shard, id.ref, &j->scratch, &labels, err);
         if (rc == ERR_NOTFOUND) continue; /* removed meanwhile: it had nothing in the range */
