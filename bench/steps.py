@@ -347,12 +347,13 @@ def query(ctx: Context, kind: Kind) -> None:
         for bar, api, params in rows:
             cpu = server.cpu_seconds()
             first, warm, result = timed_query(ctx, server, api, size.query_seconds, **params)
+            cpu = (server.cpu_seconds() - cpu) / (1 + len(warm))
             ctx.results.put(bar, name, statistics.median(warm))
             if bar != 'count_range':
                 ctx.results.put(f'{bar}_cold', name, first)
+                ctx.results.put(f'{bar}_cpu', name, cpu)
             values = result[0].get('values') or [result[0]['value']] if result else []
-            ctx.results.detail('query', name, **{bar: {'first_s': first, 'warm_s': warm, 'cpu_s_each': (server.cpu_seconds() - cpu) / (1 + len(warm)),
-                                                       'points': len(values), 'last': values[-1] if values else None}})
+            ctx.results.detail('query', name, **{bar: {'first_s': first, 'warm_s': warm, 'cpu_s_each': cpu, 'points': len(values), 'last': values[-1] if values else None}})
         ctx.results.detail('query', name, memory=server.memory())
 
 

@@ -7,8 +7,8 @@
  *   remote_write send --file FILE --port P [--path /api/v1/write] [--connections 4] [--drift 4]
  *                     [--from ROUND] [--to ROUND] [--deadline SECONDS]
  *
- * `send` prints one JSON object: samples acknowledged, requests, wall and own CPU seconds, retries (429, 5xx, broken
- * connections), requests refused for good, and the first refusal's text. Exit 0: all was taken; 1:
+ * `send` prints one JSON object: samples acknowledged, requests, wall and own CPU seconds, requests sent again (shed: 429, 5xx;
+ * broken: the connection ended), requests refused for good, and the first refusal's text. Exit 0: all was taken; 1:
  * something was refused; 3: the deadline passed.
  */
 #include <stdio.h>

@@ -36,7 +36,8 @@ struct sender {
     const struct send_options *o;
     const struct request_file *file;
     struct conn conns[SEND_CONNECTIONS_MAX];
-    uint64_t samples, requests, retries, refused, bytes;
+    uint64_t samples, requests, refused, bytes;
+    uint64_t shed, broken; /* sent again after 429 or 5xx; after a connection that ended */
     char first_refusal[200];
 };
 
@@ -89,7 +90,8 @@ static void take_request(struct sender *s, struct conn *c, size_t at)
 
 static void retry(struct sender *s, struct conn *c, bool is_broken)
 {
-    s->retries++;
+    s->shed += !is_broken;
+    s->broken += is_broken;
     if (is_broken) {
         (void)close(c->fd);
         c->fd = -1;
@@ -194,7 +196,7 @@ static size_t start_requests(struct sender *s)
         if (!c->is_waiting || !may_start(s, c)) continue;
         if (c->fd < 0) connect_to(s, c);
         if (c->fd < 0) {
-            s->retries++;
+            s->broken++;
             c->not_before_ms = now_ms() + RETRY_MS;
             continue;
         }
@@ -241,8 +243,8 @@ static void print_result(const struct sender *s, double wall_s)
                    (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
     printf("{\"samples\": %lu, \"requests\": %lu, \"bytes\": %lu, \"wall_s\": %.3f, "
            "\"sender_cpu_s\": %.3f, "
-           "\"retries\": %lu, \"refused\": %lu, \"first_refusal\": \"",
-           s->samples, s->requests, s->bytes, wall_s, cpu_s, s->retries, s->refused);
+           "\"shed\": %lu, \"broken\": %lu, \"refused\": %lu, \"first_refusal\": \"",
+           s->samples, s->requests, s->bytes, wall_s, cpu_s, s->shed, s->broken, s->refused);
     print_text(s->first_refusal);
     printf("\"}\n");
 }
