@@ -14,7 +14,7 @@
 
 #include "engine_sweep_rig.h"
 
-#define IMAGES 3u      /* per cut; the first holds nothing unsynced, the second all of it */
+#define IMAGES 8u      /* per cut; the first holds nothing unsynced, the second all of it */
 #define ALL_UP_TO 600u /* then every third step */
 #define MANY_STEPS 1500u
 #define START_STEPS 14u /* of a start: where it is cut */
@@ -67,7 +67,7 @@ static void check_power(struct file_fault *disk, const struct sweep *story, uint
     open_whole(&r, where);
     (void)sweep_check(&r, SWEEP_DURABLE, where);
     sweep_adopt(&r);
-    if (seed % IMAGES == step % IMAGES) {
+    if (seed % 4 == step % 4) {
         cut_start(copy, &r, 1 + step % START_STEPS, n);
         sweep_check_writable(&r, where);
     }

@@ -256,6 +256,12 @@ bool sweep_wait_resumed(struct sweep *r)
     return left > 0;
 }
 
+/* ck_assert_msg tells the runner each time that it has passed; too slow for every sample. */
+#define REQUIRE(condition, ...)                                                                    \
+    do {                                                                                           \
+        if (!(condition)) ck_abort_msg(__VA_ARGS__);                                               \
+    } while (0)
+
 /* ---- reading ------------------------------------------------------------------------------ */
 
 struct found {
@@ -271,18 +277,18 @@ static void note_series(const struct sweep *r, struct labels labels, const struc
     ck_assert_uint_eq(text.len, 2);
     uint32_t s = (uint32_t)(text.ptr[0] - '0') * 10 + (uint32_t)(text.ptr[1] - '0');
     ck_assert_uint_lt(s, SWEEP_SERIES);
-    ck_assert_msg(!f->is_series[s], "%s: series %u twice", where, s);
+    REQUIRE(!f->is_series[s], "%s: series %u twice", where, s);
     f->is_series[s] = true;
     int64_t last = INT64_MIN;
     for (size_t i = 0; i < c->count; i++) {
         int64_t t = c->ts_ms[i];
         int64_t tick = (t - SWEEP_START_MS) / SWEEP_TICK_MS;
-        ck_assert_msg(t > last, "%s: series %u: time does not ascend", where, s);
-        ck_assert_msg(tick >= 0 && tick < SWEEP_TICKS && time_of((uint32_t)tick) == t &&
-                          r->model.state[s][tick] != SWEEP_ABSENT,
-                      "%s: series %u: tick %lld was never submitted", where, s, (long long)tick);
-        ck_assert_msg(bits_of_double(c->value[i]) == value_bits(s, (uint32_t)tick),
-                      "%s: series %u: tick %lld has another value", where, s, (long long)tick);
+        REQUIRE(t > last, "%s: series %u: time does not ascend", where, s);
+        REQUIRE(tick >= 0 && tick < SWEEP_TICKS && time_of((uint32_t)tick) == t &&
+                    r->model.state[s][tick] != SWEEP_ABSENT,
+                "%s: series %u: tick %lld was never submitted", where, s, (long long)tick);
+        REQUIRE(bits_of_double(c->value[i]) == value_bits(s, (uint32_t)tick),
+                "%s: series %u: tick %lld has another value", where, s, (long long)tick);
         f->is_there[s][tick] = true;
         f->samples++;
         last = t;
@@ -329,11 +335,11 @@ enum err_code sweep_query(struct sweep *r, enum sweep_state needed, const char *
     TRY(find(r, &f, where));
     for (uint32_t s = 0; s < SWEEP_SERIES; s++)
         for (uint32_t k = r->model.kept_from; k < r->model.ticks; k++)
-            ck_assert_msg(f.is_there[s][k] || r->model.state[s][k] < needed,
-                          "%s: series %u: tick %u of %u is lost (kept from %u)", where, s, k,
-                          r->model.ticks, r->model.kept_from);
-    ck_assert_msg(file_fault_used(r->disk) < DISK_BYTES_MAX, "%s: %llu bytes on disk", where,
-                  (unsigned long long)file_fault_used(r->disk));
+            REQUIRE(f.is_there[s][k] || r->model.state[s][k] < needed,
+                    "%s: series %u: tick %u of %u is lost (kept from %u)", where, s, k,
+                    r->model.ticks, r->model.kept_from);
+    REQUIRE(file_fault_used(r->disk) < DISK_BYTES_MAX, "%s: %llu bytes on disk", where,
+            (unsigned long long)file_fault_used(r->disk));
     *out_found = f.samples;
     return ERR_OK;
 }
@@ -344,6 +350,12 @@ uint64_t sweep_check(struct sweep *r, enum sweep_state needed, const char *where
     enum err_code rc = sweep_query(r, needed, where, &found);
     ck_assert_msg(rc == ERR_OK, "%s: query: %s %s", where, r->err.msg, r->err.detail);
     return found;
+}
+
+bool sweep_met_damage(struct sweep *r)
+{
+    const struct wal_stats *wal = journal_stats(r->engine->journal).cells;
+    return stat_get(&wal->corruptions) > 0;
 }
 
 void sweep_check_sound(struct sweep *r, const char *where)
