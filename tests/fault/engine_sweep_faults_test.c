@@ -130,11 +130,29 @@ static void check_power(const struct sweep *r, const struct run *run)
     sweep_deinit(&after);
 }
 
+/* The process is killed after the failure. What its page cache holds and the disk does not must not
+ * stand for anything that was durable. */
+static void check_kill(const struct sweep *r, const struct run *run)
+{
+    struct sweep after;
+    sweep_init(&after, file_fault_restart(r->disk), r->mode, &r->model);
+    enum err_code rc = sweep_open(&after);
+    ck_assert_msg(rc == ERR_OK, "%s: start after a kill: %s %s", run->where, after.err.msg,
+                  after.err.detail);
+    sweep_write_on(&after);
+    sweep_power_cycle(&after, 0);
+    rc = sweep_open(&after);
+    ck_assert_msg(rc == ERR_OK, "%s: start after a kill and a power cut: %s %s", run->where,
+                  after.err.msg, after.err.detail);
+    (void)sweep_check(&after, SWEEP_DURABLE, run->where);
+    sweep_deinit(&after);
+}
+
 /* True: the fault has hit. */
 static bool run_plan(struct run *run, enum journal_mode mode)
 {
     struct sweep r;
-    sweep_init(&r, NULL, mode, NULL);
+    sweep_init(&r, file_fault_create(run->n), mode, NULL);
     r.is_disturbed = true;
     file_fault_trace(r.disk, getenv("PHAROS_SWEEP_TRACE") != NULL);
     (void)snprintf(run->where, sizeof run->where, "%s, call %llu", run->plan->name,
@@ -153,6 +171,7 @@ static bool run_plan(struct run *run, enum journal_mode mode)
         }
         if (run->plan->ops == FAULT_BIT(FAULT_READ)) run->is_damaged |= sweep_met_damage(&r);
         if (rc != ERR_OK || tick % 20 == 19) query(&r, run);
+        if (rc != ERR_OK && !run->plan->is_read) check_kill(&r, run);
         if (tick == 70) check_power(&r, run);
     }
     bool has_fired = file_fault_fired(r.disk) > 0;

@@ -76,19 +76,6 @@ static void check_power(struct file_fault *disk, const struct sweep *story, uint
     n->images++;
 }
 
-/* Write on and shorten the journal as far as it goes. */
-static void write_on(struct sweep *r)
-{
-    uint64_t position = 0;
-    for (int i = 0; i < 3; i++) {
-        ck_assert_int_eq(journal_roll(r->engine->journal, &position, &r->err), ERR_OK);
-        ck_assert_int_eq(sweep_tick(r), ERR_OK);
-        ck_assert_int_eq(sweep_sync(r), ERR_OK);
-    }
-    ck_assert_int_eq(head_checkpoint(r->engine->head, 1, &r->err), ERR_OK);
-    ck_assert_int_eq(sweep_maintain(r), ERR_OK);
-}
-
 /* What the start after a kill has found must survive a power cut from then on, also when the
  * journal was shortened on the strength of it. */
 static void check_kill(struct file_fault *disk, const struct sweep *story, uint64_t step,
@@ -101,7 +88,7 @@ static void check_kill(struct file_fault *disk, const struct sweep *story, uint6
     open_whole(&r, where);
     (void)sweep_check(&r, SWEEP_ACKED, where);
     sweep_adopt(&r);
-    if (step % 4 != 0) write_on(&r);
+    if (step % 4 != 0) sweep_write_on(&r);
     (void)snprintf(where, sizeof where, "kill at %llu, then power cut", (unsigned long long)step);
     sweep_power_cycle(&r, step % 5 == 0 ? step : 0);
     open_whole(&r, where);

@@ -375,7 +375,9 @@ void sweep_check_sound(struct sweep *r, const char *where)
     ck_assert_msg(stat_get(&head->replay_damaged_records) == 0, "%s: damaged records", where);
     ck_assert_msg(stat_get(&head->replay_dropped) == 0, "%s: dropped samples", where);
     ck_assert_msg(stat_get(&head->replay_unknown) == 0, "%s: samples of unknown series", where);
-    ck_assert_msg(stat_get(&head->head_chunks_missing) == 0, "%s: missing chunks", where);
+    /* Without any block a start does not know up to where retention has dropped. */
+    ck_assert_msg(stat_get(&head->head_chunks_missing) == 0 || blocks_maxt(r->engine) == INT64_MIN,
+                  "%s: missing chunks", where);
 }
 
 void sweep_adopt(struct sweep *r)
@@ -398,6 +400,18 @@ void sweep_check_writable(struct sweep *r, const char *where)
     rc = sweep_open(r);
     ck_assert_msg(rc == ERR_OK, "%s: second start: %s %s", where, r->err.msg, r->err.detail);
     (void)sweep_check(r, SWEEP_ACKED, where);
+}
+
+void sweep_write_on(struct sweep *r)
+{
+    uint64_t position = 0;
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(journal_roll(r->engine->journal, &position, &r->err), ERR_OK);
+        ck_assert_int_eq(sweep_tick(r), ERR_OK);
+        ck_assert_int_eq(sweep_sync(r), ERR_OK);
+    }
+    ck_assert_int_eq(head_checkpoint(r->engine->head, 1, &r->err), ERR_OK);
+    ck_assert_int_eq(sweep_maintain(r), ERR_OK);
 }
 
 /* ---- the story ---------------------------------------------------------------------------- */
@@ -427,14 +441,14 @@ enum err_code sweep_event(struct sweep *r, uint32_t tick)
     case 14: return journal_roll(r->engine->journal, &position, &r->err);
     case 22: return head_flush_chunks(r->engine->head, &r->err);
     case 36: return journal_roll(r->engine->journal, &position, &r->err);
-    case 38: return head_checkpoint(r->engine->head, 1, &r->err);
+    case 38: return head_checkpoint(r->engine->head, 0, &r->err);
     case 46: return head_flush_chunks(r->engine->head, &r->err);
     case 49: return metrics_cut_head(r->engine, time_of(40), &r->err);
     case 58: return reopen(r);
     case 64: return head_flush_chunks(r->engine->head, &r->err);
     case 66: return journal_roll(r->engine->journal, &position, &r->err);
     case 74: return journal_roll(r->engine->journal, &position, &r->err);
-    case 82: return head_checkpoint(r->engine->head, 1, &r->err);
+    case 82: return head_checkpoint(r->engine->head, 0, &r->err);
     default: return tick % 6 == 5 ? sweep_maintain(r) : ERR_OK;
     }
 }

@@ -94,6 +94,9 @@ void sweep_adopt(struct sweep *r);
 /* The store takes two more ticks and, opened again, still has everything. */
 void sweep_check_writable(struct sweep *r, const char *where);
 
+/* Three ticks in segments of their own; then the journal is shortened as far as it goes. */
+void sweep_write_on(struct sweep *r);
+
 /* What happens after `tick` of the story: a roll, a flush, a cut, a close and a start, ... */
 enum err_code sweep_event(struct sweep *r, uint32_t tick);
 /* The story that is swept: 90 ticks with everything that happens to an engine. False: it ended
