@@ -49,9 +49,17 @@ async function prepare(host) {
     'there are no host metrics',
     DATA_MS_MAX,
   );
+  const isPharos = (await valuesOf(host, 'pharos_build_info')).length > 0;
+  if (isPharos) {
+    await eventually(
+      async () => (await valuesOf(host, 'rate(pharos_head_samples_total[1m])')).length > 0,
+      'there are no rates of own metrics',
+      DATA_MS_MAX,
+    );
+  }
   const targets = await ask(host, 'api/v1/targets');
   return {
-    isPharos: (await valuesOf(host, 'pharos_build_info')).length > 0,
+    isPharos,
     hasDisks: (await valuesOf(host, 'count(node_disk_read_bytes_total)')).length > 0,
     targetCount: targets.data.activeTargets.length,
   };

@@ -214,7 +214,10 @@ async function typedRange(host) {
   );
   checkEqual((await panelStates(page))['Graph'], 'empty', 'state of the graph');
   await page.getByRole('button', { name: 'Look at the last 24 hours' }).click();
-  checkEqual((await panelStates(page))['Graph'], 'data', 'state after widening');
+  await eventually(
+    async () => (await panelStates(page))['Graph'] === 'data',
+    'the widened range is not drawn',
+  );
   await close(opened);
 }
 
