@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "blobs/blobs_dir.h"
 #include "journal/wal.h"
+#include "metrics/bound_file.h"
 #include "metrics/head/head_append.h"
 #include "metrics/metrics_priv.h"
 
@@ -68,10 +69,33 @@ static enum err_code open_blocks(struct metrics *m, const struct metrics_options
     return block_set_create(m->blobs, o->mem, &m->blocks, err);
 }
 
+/* Where the head begins: behind the newest block, and behind those that are gone. */
+static enum err_code find_bound(struct metrics *m, int64_t *out_ms, struct err *err)
+{
+    int64_t bound = INT64_MIN;
+    struct err why = { 0 };
+    enum err_code rc = bound_file_read(m->files, m->dir, &bound, &why);
+    if (rc == ERR_CORRUPT) {
+        log_error(&m->log, "damaged file set aside, the blocks tell where the head begins",
+                  LOG_ERR(&why));
+    } else if (rc != ERR_OK && rc != ERR_NOTFOUND) {
+        if (err != NULL) *err = why;
+        return rc;
+    }
+    /* A process that was killed may not have synced the name. If that fails it is written again. */
+    bool is_durable = rc == ERR_OK && m->files->fsync_dir(m->files->ctx, m->dir, &why) == ERR_OK;
+    m->bound_ms = is_durable ? bound : INT64_MIN;
+    int64_t end = blocks_maxt(m);
+    *out_ms = bound > end ? bound : end;
+    return ERR_OK;
+}
+
 static enum err_code open_head(struct metrics *m, const struct metrics_options *o, struct err *err)
 {
     char path[FILE_PATH_SIZE];
+    int64_t mint = INT64_MIN;
     TRY(file_join(path, o->dir, "head", err));
+    TRY(find_bound(m, &mint, err));
     struct head_options head = { .files = o->files,
                                  .clock = o->clock,
                                  .mem = o->mem,
@@ -84,7 +108,7 @@ static enum err_code open_head(struct metrics *m, const struct metrics_options *
                                  .series_max = o->series_max != 0 ? o->series_max : SERIES_MAX,
                                  .exemplars_max =
                                      o->exemplars_max != 0 ? o->exemplars_max : EXEMPLARS_MAX,
-                                 .mint_ms = blocks_maxt(m),
+                                 .mint_ms = mint,
                                  .file_bytes = o->sizes.head_file_bytes };
     return head_create(&head, &m->head, err);
 }
@@ -111,6 +135,8 @@ static enum err_code open_parts(struct metrics *m, const struct metrics_options 
 {
     if (m->block_range_ms % 1000 != 0 || m->block_range_ms < 0)
         return err_set(err, ERR_INVALID, "the block range must be whole seconds");
+    if (strlen(o->dir) >= sizeof m->dir) return err_set(err, ERR_LIMIT, "path too long");
+    (void)str_z(str_of_z(o->dir), m->dir, sizeof m->dir);
     TRY(lock_dir(m, o->dir, err));
     TRY(open_blocks(m, o, err));
     TRY(open_journal(m, o, err));

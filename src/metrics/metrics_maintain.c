@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "metrics/block/block_writer.h"
 #include "metrics/block/retention.h"
+#include "metrics/bound_file.h"
 #include "metrics/head/head_chunk.h"
 #include "metrics/head/head_cut.h"
 #include "metrics/metrics_priv.h"
@@ -142,6 +143,16 @@ enum err_code metrics_cut_head(struct metrics *m, int64_t maxt_ms, struct err *e
 
 /* ---- round ---- */
 
+/* Say on disk where the head begins, before a block goes that says so. */
+static enum err_code save_bound(struct metrics *m, struct err *err)
+{
+    int64_t mint = head_mint_ms(m->head);
+    if (mint <= m->bound_ms) return ERR_OK;
+    TRY(bound_file_write(m->files, m->dir, mint, err));
+    m->bound_ms = mint;
+    return ERR_OK;
+}
+
 static enum err_code drop_old_blocks(struct metrics *m, struct err *err)
 {
     if (m->retention_ms == 0 && m->retention_bytes == 0) return ERR_OK;
@@ -150,7 +161,8 @@ static enum err_code drop_old_blocks(struct metrics *m, struct err *err)
     struct retention r = { .now_ms = clock_wall_ms(m->clock),
                            .keep_ms = m->retention_ms,
                            .bytes_max = m->retention_bytes,
-                           .other_bytes = head.file_bytes + journal_size_bytes(m) };
+                           .other_bytes = head.file_bytes + journal_size_bytes(m),
+                           .keeps_last = m->bound_ms < head_mint_ms(m->head) };
     uint64_t dropped = 0;
     enum err_code rc = retention_apply(&r, m->blocks, &dropped, err);
     stat_add(&m->stats.retention_dropped, dropped);
@@ -173,6 +185,8 @@ enum err_code metrics_maintain(struct metrics *m, struct err *err)
     uint64_t now = clock_mono_ns(m->clock);
     bool is_done = false;
     struct err e = { 0 };
+    keep_first(save_bound(m, &e), &e, &rc, err);
+    e = (struct err){ 0 };
     keep_first(drop_old_blocks(m, &e), &e, &rc, err);
     if (now >= m->next_cut_ns) {
         e = (struct err){ 0 };

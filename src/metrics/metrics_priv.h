@@ -32,6 +32,8 @@ struct metrics {
     int64_t block_range_ms, retention_ms;
     uint64_t retention_bytes;
     struct file *lock_file;
+    char dir[FILE_PATH_SIZE];
+    int64_t bound_ms; /* in the bound file; INT64_MIN: nothing durable; under maintain_lock */
 
     struct journal *journal;
     struct blobs *blobs;

@@ -41,7 +41,7 @@ size_t retention_plan(const struct retention *r, const struct block_list *list,
     for (size_t i = 0; i < list->len; i++)
         total += meta_at(list, i)->size_bytes;
     size_t count = 0;
-    while (count < cap) {
+    while (count < cap && count + r->keeps_last < list->len) {
         size_t i = oldest(list, out_ids, count);
         if (i == list->len) break;
         const struct block_meta *m = meta_at(list, i);

@@ -7,6 +7,7 @@
 #ifndef PHAROS_METRICS_BLOCK_RETENTION_H
 #define PHAROS_METRICS_BLOCK_RETENTION_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,7 @@ struct retention {
     int64_t keep_ms;      /* 0 = no limit by time */
     uint64_t bytes_max;   /* 0 = no limit by size: blocks plus other_bytes */
     uint64_t other_bytes; /* journal and head files */
+    bool keeps_last;      /* the block that ends last stays: it alone says where the head begins */
 };
 
 /* Number of blocks at the front of `list` (oldest first by maxt) to drop; their ids into

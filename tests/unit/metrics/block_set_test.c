@@ -273,6 +273,24 @@ START_TEST(retention_by_size_drops_the_oldest_first)
 }
 END_TEST
 
+START_TEST(retention_keeps_the_block_that_ends_last_when_told)
+{
+    struct ulid ids[3];
+    uint64_t dropped;
+    for (int i = 2; i >= 0; i--)
+        ids[i] = add_block(i, NULL, 0);
+    struct retention r = { .now_ms = INT64_MAX, .keep_ms = 1, .keeps_last = true };
+    ck_assert_int_eq(retention_apply(&r, set, &dropped, NULL), ERR_OK);
+    ck_assert_uint_eq(dropped, 2);
+    assert_served(ids + 2, 1);
+    ck_assert_int_eq(retention_apply(&r, set, &dropped, NULL), ERR_OK);
+    ck_assert_uint_eq(dropped, 0);
+    r.keeps_last = false;
+    ck_assert_int_eq(retention_apply(&r, set, &dropped, NULL), ERR_OK);
+    assert_served(NULL, 0);
+}
+END_TEST
+
 START_TEST(retention_works_on_a_full_disk)
 {
     uint64_t dropped;
@@ -519,6 +537,7 @@ int main(void)
     tcase_add_test(tc, reader_can_put_a_block_into_quarantine);
     tcase_add_test(tc, retention_by_time_drops_what_is_wholly_older);
     tcase_add_test(tc, retention_by_size_drops_the_oldest_first);
+    tcase_add_test(tc, retention_keeps_the_block_that_ends_last_when_told);
     tcase_add_test(tc, retention_works_on_a_full_disk);
     tcase_add_test(tc, power_loss_at_every_step_loses_nothing);
     tcase_add_test(tc, every_failing_call_is_survived);

@@ -67,6 +67,18 @@ void engine_rig_reopen(struct engine_rig *r)
     open_engine(r);
 }
 
+void engine_rig_reboot(struct engine_rig *r, uint64_t image_seed)
+{
+    struct err ignored = { 0 };
+    struct file_fault *image = file_fault_reboot(r->disk, image_seed);
+    file_fault_stop(r->disk); /* closing changes nothing any more */
+    enum err_code rc = metrics_close(r->engine, &ignored);
+    (void)rc;
+    file_fault_destroy(r->disk);
+    r->disk = image;
+    open_engine(r);
+}
+
 /* ---- model ---- */
 
 static struct labels parse_key(struct engine_rig *r, const char *key)
