@@ -296,15 +296,14 @@ static void stop_threads(struct wal *w)
     thread_join(&w->syncer);
 }
 
-/* Give the preallocation behind the last record back. All records are synced already; if this
- * fails, the next start does it. */
-static void trim_segment(struct wal *w)
+/* Mark the end, so that the next start can tell damage from a tear, and give the preallocation
+ * back. All records are synced already; if this fails, the next start copies the segment. */
+static void finish_segment(struct wal *w)
 {
-    if (!w->file.f || w->state != WAL_RUNNING || w->file.allocated <= w->file.offset) return;
+    if (!w->file.f || w->state != WAL_RUNNING) return;
     struct err err = { 0 };
-    enum err_code code = w->files->truncate(w->files->ctx, w->file.f, w->file.offset, &err);
-    if (code == ERR_OK) code = w->files->fdatasync(w->files->ctx, w->file.f, &err);
-    if (code != ERR_OK) log_warn(&w->log, "WAL preallocation not given back", LOG_ERR(&err));
+    enum err_code code = wal_mark_closed(w, w->file.f, w->file.offset, &err);
+    if (code != ERR_OK) log_warn(&w->log, "WAL segment not marked as closed", LOG_ERR(&err));
 }
 
 static enum err_code wal_close(struct journal *j, struct err *err)
@@ -320,7 +319,7 @@ static enum err_code wal_close(struct journal *j, struct err *err)
     }
     ASSERT(w->waiters == NULL); /* answered by the writer, the sync thread or the failure */
     mutex_unlock(&w->lock);
-    trim_segment(w); /* no other thread any more */
+    finish_segment(w); /* no other thread any more */
     struct err close_err = { 0 };
     if (w->file.f && w->files->close(w->files->ctx, w->file.f, &close_err) != ERR_OK) {
         log_warn(&w->log, "WAL segment close failed", LOG_ERR(&close_err)); /* synced before */
@@ -396,8 +395,7 @@ enum err_code wal_open(const struct wal_options *options, struct journal **out, 
     if (!w->checkpoint.buffer) return err_set(err, ERR_NOMEM, "no memory for the journal");
     w->checkpoint.wal = w;
     TRY(wal_dir_scan(w, err));
-    struct journal_identity found;
-    if (wal_find_identity(w, &found)) w->identity = found;
+    TRY(wal_find_identity(w, err));
     *out = &TAKE(w)->journal;
     return ERR_OK;
 }

@@ -194,57 +194,19 @@ static void note_aside(struct wal *w, uint64_t number)
     w->damaged_number = number;
 }
 
-static enum err_code copy_bytes(struct wal *w, struct file *from, struct file *to, uint64_t bytes,
-                                struct err *err)
-{
-    uint8_t *buffer = w->checkpoint.buffer;
-    for (uint64_t at = 0; at < bytes;) {
-        const uint64_t left = bytes - at;
-        const size_t want = left < WAL_CHECKPOINT_BUFFER ? (size_t)left : WAL_CHECKPOINT_BUFFER;
-        size_t n = 0;
-        TRY(w->files->pread(w->files->ctx, from, buffer, want, at, &n, err));
-        if (n == 0) break;
-        const struct file_iovec iov = { buffer, n };
-        TRY(w->files->pwritev(w->files->ctx, to, &iov, 1, at, err));
-        at += n;
-    }
-    return w->files->fdatasync(w->files->ctx, to, err);
-}
-
-static enum err_code copy_file(struct wal *w, const char *from_path, const char *to_path,
-                               uint64_t bytes, struct err *err)
-{
-    struct file *from = NULL;
-    struct file *to = NULL;
-    struct err ignored = { 0 };
-    TRY(w->files->open(w->files->ctx, from_path, FILE_READ, &from, err));
-    enum err_code code = w->files->open(w->files->ctx, to_path, FILE_TRUNCATE, &to, err);
-    if (code == ERR_OK) {
-        code = copy_bytes(w, from, to, bytes, err);
-        enum err_code closed = w->files->close(w->files->ctx, to, code == ERR_OK ? err : &ignored);
-        if (code == ERR_OK) code = closed;
-    }
-    (void)w->files->close(w->files->ctx, from, &ignored); /* was only read */
-    return code;
-}
-
-enum err_code wal_dir_copy_aside(struct wal *w, uint64_t number, uint64_t bytes, struct err *err)
+enum err_code wal_dir_keep(struct wal *w, uint64_t number, struct err *err)
 {
     char name[WAL_NAME_SIZE];
     char from[FILE_PATH_SIZE];
-    char tmp[FILE_PATH_SIZE];
     char to[FILE_PATH_SIZE];
     wal_name(name, "", number, "");
     TRY(wal_path(w, name, from, err));
     wal_name(name, WAL_DAMAGED_PREFIX, number, "");
     TRY(wal_path(w, name, to, err));
-    wal_name(name, WAL_DAMAGED_PREFIX, number, WAL_TMP_SUFFIX);
-    TRY(wal_path(w, name, tmp, err));
-    enum err_code code = copy_file(w, from, tmp, bytes, err);
-    if (code == ERR_OK) code = w->files->rename(w->files->ctx, tmp, to, err);
-    if (code != ERR_OK) {
-        struct err ignored = { 0 };
-        (void)w->files->unlink(w->files->ctx, tmp, &ignored);
+    struct err local = { 0 };
+    enum err_code code = w->files->link(w->files->ctx, from, to, &local);
+    if (code != ERR_OK && code != ERR_CONFLICT) { /* a start that ended half-way had made it */
+        if (err) *err = local;
         return code;
     }
     TRY(wal_dir_sync(w, err));
@@ -279,7 +241,7 @@ static enum err_code drop_row(struct wal *w, const struct wal_row *row, struct e
     for (uint64_t number = row->first; number <= row->last; number++) {
         char name[WAL_NAME_SIZE];
         wal_name(name, "", number, "");
-        /* This one may have been copied at the start, before it was cut. */
+        /* This one may have been kept at the start, before it was replaced. */
         const bool is_kept = w->has_damaged && w->damaged_number >= number;
         if (row->is_damaged && row->first == row->last && !is_kept) {
             TRY(set_aside(w, number, err));

@@ -21,6 +21,7 @@
 
 #include "journal/wal.h"
 #include "journal/wal_ring.h"
+#include "journal/wal_scan.h"
 #include "journal/wal_segment.h"
 #include "journal/wal_stats.h"
 #include "journal/wal_table.h"
@@ -150,6 +151,7 @@ void wal_writer_run(void *arg);
  * nothing: the write itself finds out then. */
 CHECK_RESULT enum err_code wal_reserve(struct wal *w, struct wal_file *file, uint64_t need,
                                        uint64_t want, struct err *err);
+bool wal_is_disk_full(const struct err *err);
 void wal_sync_run(void *arg);
 
 /* wal_publish.c: new segments. */
@@ -172,16 +174,30 @@ void wal_dir_clean(struct wal *w);
 CHECK_RESULT enum err_code wal_dir_drop(struct wal *w, uint64_t last, bool sync_each,
                                         struct err *err);
 
-/* Copy the first `bytes` of segment `number` to damaged.<number>, durably, before the segment is
- * cut. Before the threads run: uses the checkpoint's buffer. */
-CHECK_RESULT enum err_code wal_dir_copy_aside(struct wal *w, uint64_t number, uint64_t bytes,
-                                              struct err *err);
+/* Give segment `number` the second name damaged.<number>, durably, before it is replaced. */
+CHECK_RESULT enum err_code wal_dir_keep(struct wal *w, uint64_t number, struct err *err);
+
+/* wal_tail.c: the end of the last segment. */
+struct wal_tail {
+    uint64_t number;
+    uint64_t bytes;        /* valid ones */
+    bool is_readable;      /* start and end were found */
+    bool is_closed;        /* there is the mark of an orderly close, right behind them */
+    bool is_worth_keeping; /* what follows them is more than an unfinished write */
+};
+/* Write the mark at `offset`, end the file there, sync. */
+CHECK_RESULT enum err_code wal_mark_closed(const struct wal *w, struct file *f, uint64_t offset,
+                                           struct err *err);
+/* Make what an earlier life left in its last segment durable, whatever it came to know of the disk
+ * and did not live to tell. Uses the scan, which is closed, and its buffer. */
+CHECK_RESULT enum err_code wal_tail_renew(struct wal *w, const struct wal_tail *tail,
+                                          struct wal_scan *scan, struct err *err);
 
 /* wal_replay.c */
 CHECK_RESULT enum err_code wal_replay(struct journal *j, const struct journal_replay *to,
                                       struct err *err);
-/* The identity named by the first readable EPOCH; false when there is none. */
-bool wal_find_identity(struct wal *w, struct journal_identity *out);
+/* w->identity becomes what the first EPOCH names, if there is one. */
+CHECK_RESULT enum err_code wal_find_identity(struct wal *w, struct err *err);
 
 /* wal_checkpoint.c */
 CHECK_RESULT enum err_code wal_checkpoint_begin(struct journal *j, uint64_t position,

@@ -26,10 +26,7 @@ struct replay {
     bool has_trailer;     /* checkpoint: the last record read was its end mark */
     bool has_payloads;    /* handed out since the last release */
     uint64_t bytes_total, bytes_done;
-    /* The last segment's valid bytes, and whether it may be cut there. */
-    uint64_t tail_bytes;
-    uint64_t tail_rest; /* behind them, when there is a valid record among them */
-    bool can_cut_tail;
+    struct wal_tail tail; /* of the last segment */
 };
 
 /* One file to read. */
@@ -37,7 +34,7 @@ struct source {
     char path[FILE_PATH_SIZE];
     uint64_t number;
     uint64_t limit; /* where its records end, 0 = not known */
-    bool is_tail;   /* the last segment */
+    bool is_last;   /* the last segment: may end with a mark, or torn */
 };
 
 /* How it ended. */
@@ -46,10 +43,12 @@ struct outcome {
     uint64_t rest;    /* bytes behind them that are not zeros of preallocation */
     bool is_readable; /* header and EPOCH were good, no read error */
     bool continues;
-    bool is_bad;    /* ended at a record that fails its checks */
-    bool has_later; /* last segment: a valid record at `later` behind that */
+    bool is_bad; /* ended at a record that fails its checks */
+    /* last segment: */
+    bool is_closed; /* ends with the mark of an orderly close */
+    bool has_later; /* a valid record at `later` behind the bad one */
     uint64_t later;
-    bool is_proven; /* and it can be no tear */
+    bool is_proven; /* bad bytes that can be no tear */
     struct err why;
 };
 
@@ -106,6 +105,7 @@ static enum err_code replay_records(struct replay *r, struct outcome *o, struct 
 {
     struct wal_scan *s = &r->scan;
     bool is_first = true;
+    uint64_t read_twice = 0; /* the record there, to tell a bad read from a bad disk */
     for (;;) {
         struct journal_record rec;
         const uint64_t offset = s->offset;
@@ -113,6 +113,12 @@ static enum err_code replay_records(struct replay *r, struct outcome *o, struct 
         if (parsed == WAL_PARSE_MORE) {
             TRY(release(r, share_done(r), err));
             wal_scan_fill(s);
+            continue;
+        }
+        if (parsed == WAL_PARSE_BAD && s->read_err.code == ERR_OK && offset != read_twice) {
+            TRY(release(r, share_done(r), err));
+            read_twice = offset;
+            wal_scan_again(s);
             continue;
         }
         if (parsed != WAL_PARSE_RECORD) {
@@ -148,19 +154,26 @@ static void find_later(struct replay *r, struct outcome *o)
     const uint64_t far = o->end + r->w->ring.size;
     uint64_t ignored;
     o->has_later = wal_scan_find_later(s, near, used, &o->later);
-    o->is_proven = o->has_later && r->w->mode != JOURNAL_OFF && far < used &&
-                   wal_scan_find_later(s, far, used, &ignored);
+    o->is_proven = o->is_closed || (o->has_later && r->w->mode != JOURNAL_OFF && far < used &&
+                                    wal_scan_find_later(s, far, used, &ignored));
 }
 
 /* What is behind the valid records of the last segment? */
 static void look_behind(struct replay *r, struct outcome *o)
 {
     struct wal_scan *s = &r->scan;
-    o->rest = wal_scan_rest(s);
+    o->rest = o->is_closed ? s->limit - o->end : wal_scan_rest(s);
     if (s->read_err.code == ERR_OK && o->is_readable && o->rest > 0) find_later(r, o);
     if (s->read_err.code == ERR_OK) return;
     o->is_readable = false; /* what cannot be read is not cut off */
     o->why = s->read_err;
+}
+
+static bool is_header_good(struct wal_scan *s, uint64_t number, struct err *why)
+{
+    if (wal_scan_header(s, number, why)) return true;
+    wal_scan_again(s); /* a bad read? */
+    return wal_scan_header(s, number, why);
 }
 
 /* ERR_OK also when the file is damaged. */
@@ -171,12 +184,13 @@ static enum err_code replay_file(struct replay *r, const struct source *src, str
     *o = (struct outcome){ 0 };
     TRY(wal_scan_open(s, src->path, err));
     if (src->limit != 0 && src->limit < s->limit) s->limit = src->limit;
+    o->is_closed = src->is_last && wal_scan_close_mark(s, &s->limit);
     enum err_code code = ERR_OK;
-    if (wal_scan_header(s, src->number, &o->why)) {
+    if (is_header_good(s, src->number, &o->why)) {
         code = replay_records(r, o, err);
     }
     /* After an error of the callback the buffer is still in use. */
-    if (code == ERR_OK && src->is_tail && s->read_err.code == ERR_OK) look_behind(r, o);
+    if (code == ERR_OK && src->is_last && s->read_err.code == ERR_OK) look_behind(r, o);
     stat_add(&r->w->stats.replayed_bytes, o->end);
     r->bytes_done += s->size;
     wal_scan_close(s);
@@ -216,8 +230,9 @@ static enum err_code replay_checkpoint(struct replay *r, struct err *err)
     r->is_checkpoint = true;
     for (;; src.number++) {
         struct wal_epoch next;
+        bool has_next;
         TRY(checkpoint_path(r->w, src.number + 1, src.path, err));
-        const bool has_next = wal_scan_start(r->w->files, src.path, src.number + 1, &next);
+        TRY(wal_scan_start(r->w->files, src.path, src.number + 1, &next, &has_next, err));
         src.limit = has_next ? next.previous_bytes : 0;
         TRY(checkpoint_path(r->w, src.number, src.path, err));
         struct err open_err = { 0 };
@@ -271,10 +286,12 @@ static void report_damaged_tail(struct replay *r, uint64_t number, const struct 
 
 static void note_tail(struct replay *r, uint64_t number, const struct outcome *o)
 {
-    r->tail_bytes = o->end;
-    r->can_cut_tail = o->is_readable;
+    r->tail = (struct wal_tail){ .number = number,
+                                 .bytes = o->end,
+                                 .is_readable = o->is_readable,
+                                 .is_closed = o->is_closed && o->rest == 0,
+                                 .is_worth_keeping = o->has_later || o->is_proven };
     if (!o->is_readable || o->rest == 0) return;
-    if (o->has_later) r->tail_rest = o->rest; /* worth a copy */
     if (o->is_proven) {
         report_damaged_tail(r, number, o);
         return;
@@ -303,10 +320,10 @@ static enum err_code replay_segment(struct replay *r, size_t i, struct err *err)
     bool has_next = false;
     if (!is_last && w->found.numbers[i + 1] == number + 1) {
         TRY(segment_path(w, number + 1, src.path, err));
-        has_next = wal_scan_start(w->files, src.path, number + 1, &next);
+        TRY(wal_scan_start(w->files, src.path, number + 1, &next, &has_next, err));
     }
     src.limit = has_next ? next.previous_bytes : 0;
-    src.is_tail = is_last;
+    src.is_last = is_last;
     TRY(segment_path(w, number, src.path, err));
     struct outcome o;
     TRY(replay_file(r, &src, &o, err));
@@ -373,44 +390,13 @@ static enum err_code sum_bytes(struct replay *r, struct err *err)
     return ERR_OK;
 }
 
-/* A copy of a damaged tail; false: there is none (the disk is full), so the bytes must stay. They
- * do no harm: the next segment's EPOCH says where the valid ones end. */
-static bool keep_damaged_tail(const struct replay *r, uint64_t number)
-{
-    struct err err = { 0 };
-    const uint64_t bytes = r->tail_bytes + r->tail_rest;
-    if (wal_dir_copy_aside(r->w, number, bytes, &err) == ERR_OK) return true;
-    log_warn(&r->w->log, "damaged WAL segment not copied; left as it is",
-             LOG_U64("segment", number), LOG_ERR(&err));
-    return false;
-}
-
-/* Give the unfinished record and the preallocation back, and make what was replayed durable. */
-static enum err_code cut_tail(const struct replay *r, struct err *err)
-{
-    const struct wal *w = r->w;
-    if (w->found.count == 0 || !r->can_cut_tail) return ERR_OK;
-    char path[FILE_PATH_SIZE];
-    struct file *f = NULL;
-    const uint64_t number = w->found.numbers[w->found.count - 1];
-    const bool may_cut = r->tail_rest == 0 || keep_damaged_tail(r, number);
-    TRY(segment_path(w, number, path, err));
-    TRY(w->files->open(w->files->ctx, path, FILE_WRITE, &f, err));
-    enum err_code code = ERR_OK;
-    if (may_cut) code = w->files->truncate(w->files->ctx, f, r->tail_bytes, err);
-    if (code == ERR_OK) code = w->files->fdatasync(w->files->ctx, f, err);
-    struct err ignored = { 0 };
-    enum err_code closed = w->files->close(w->files->ctx, f, code == ERR_OK ? err : &ignored);
-    return code == ERR_OK ? closed : code;
-}
-
 static enum err_code start(struct wal *w, const struct replay *r, struct err *err)
 {
     const struct wal_found *f = &w->found;
     w->next_number = w->has_checkpoint ? w->checkpoint_number + 1 : 0;
     if (f->count > 0) w->next_number = f->numbers[f->count - 1] + 1;
     w->reserved = w->written = w->synced = w->released = r->position;
-    w->planned_bytes = w->file.offset = r->tail_bytes;
+    w->planned_bytes = w->file.offset = r->tail.bytes;
     w->needs_roll = true; /* never append to a segment of an earlier life */
     atomic_store_explicit(&w->epoch, r->epoch, memory_order_release);
     w->state = WAL_RUNNING;
@@ -445,29 +431,27 @@ enum err_code wal_replay(struct journal *j, const struct journal_replay *to, str
     struct err ignored = { 0 };
     /* Workers of the engine may still read payloads: they must be done before the buffer goes. */
     if (code != ERR_OK) (void)release(&r, share_done(&r), &ignored);
+    if (code == ERR_OK && w->found.count > 0) code = wal_tail_renew(w, &r.tail, &r.scan, err);
     mem_free(w->mem, MEM_INGEST, r.buffer, r.buffer_bytes);
-    if (code == ERR_OK) code = cut_tail(&r, err);
     if (code == ERR_OK) code = start(w, &r, err);
     if (code == ERR_OK) wal_found_deinit(w);
     return code;
 }
 
-bool wal_find_identity(struct wal *w, struct journal_identity *out)
+enum err_code wal_find_identity(struct wal *w, struct err *err)
 {
     char path[FILE_PATH_SIZE];
-    struct err ignored = { 0 };
     struct wal_epoch epoch;
-    if (w->has_checkpoint && checkpoint_path(w, 0, path, &ignored) == ERR_OK &&
-        wal_scan_start(w->files, path, 0, &epoch)) {
-        *out = epoch.identity;
-        return true;
+    bool is_found = false;
+    if (w->has_checkpoint) {
+        TRY(checkpoint_path(w, 0, path, err));
+        TRY(wal_scan_start(w->files, path, 0, &epoch, &is_found, err));
     }
-    for (size_t i = 0; i < w->found.count; i++) {
-        if (segment_path(w, w->found.numbers[i], path, &ignored) != ERR_OK) return false;
-        if (wal_scan_start(w->files, path, w->found.numbers[i], &epoch)) {
-            *out = epoch.identity;
-            return true;
-        }
+    for (size_t i = 0; i < w->found.count && !is_found; i++) {
+        const uint64_t number = w->found.numbers[i];
+        TRY(segment_path(w, number, path, err));
+        TRY(wal_scan_start(w->files, path, number, &epoch, &is_found, err));
     }
-    return false;
+    if (is_found) w->identity = epoch.identity;
+    return ERR_OK;
 }

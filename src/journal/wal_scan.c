@@ -5,6 +5,32 @@
 
 #include "base/assert.h"
 
+#define READ_ATTEMPTS 3
+#define PAGE_BYTES 4096u /* unit of what a disk fails to read */
+
+/* A cable, a controller, a path that is switched over: most failures of reading do not last. */
+static enum err_code read_at(const struct file_layer *files, struct file *f, void *dst, size_t len,
+                             uint64_t offset, size_t *out_n, struct err *err)
+{
+    enum err_code code = ERR_OK;
+    for (int i = 0; i < READ_ATTEMPTS; i++) {
+        code = files->pread(files->ctx, f, dst, len, offset, out_n, err);
+        if (code == ERR_OK) break;
+    }
+    return code;
+}
+
+/* Of the first bytes of a file. */
+static enum err_code refuse(const char *path, const struct err *why, struct err *err)
+{
+    (void)err_setf(err, ERR_IO,
+                   "cannot read a file of the WAL: check the disk, or move the file away to start "
+                   "without what it holds",
+                   "%.300s", path);
+    if (err) err->os_errno = why->os_errno;
+    return ERR_IO;
+}
+
 void wal_scan_init(struct wal_scan *s, const struct file_layer *files, uint8_t *buffer, size_t cap)
 {
     *s = (struct wal_scan){ .files = files, .buffer = buffer, .cap = cap };
@@ -23,16 +49,16 @@ enum err_code wal_scan_open(struct wal_scan *s, const char *path, struct err *er
     s->limit = s->size;
     if (s->cap < s->size) ASSERT(s->cap >= journal_record_bytes(JOURNAL_RECORD_MAX));
     wal_scan_fill(s);
-    return ERR_OK;
+    if (s->read_err.code != ERR_OK && s->end < WAL_HEADER_BYTES) {
+        code = refuse(path, &s->read_err, err);
+        wal_scan_close(s);
+    }
+    return code;
 }
 
 bool wal_scan_header(struct wal_scan *s, uint64_t number, struct err *err)
 {
     ASSERT(s->offset == 0);
-    if (s->read_err.code != ERR_OK) {
-        if (err) *err = s->read_err;
-        return false;
-    }
     size_t have = s->end < WAL_HEADER_BYTES ? s->end : WAL_HEADER_BYTES;
     if (wal_header_decode((struct bytes){ s->buffer, have }, number, err) != ERR_OK) return false;
     s->offset = s->begin = WAL_HEADER_BYTES;
@@ -41,7 +67,6 @@ bool wal_scan_header(struct wal_scan *s, uint64_t number, struct err *err)
 
 enum wal_parse wal_scan_next(struct wal_scan *s, struct journal_record *out_rec)
 {
-    if (s->read_err.code != ERR_OK) return WAL_PARSE_BAD;
     uint64_t left = s->limit > s->offset ? s->limit - s->offset : 0;
     size_t have = s->end - s->begin;
     if (have > left) have = (size_t)left;
@@ -51,8 +76,27 @@ enum wal_parse wal_scan_next(struct wal_scan *s, struct journal_record *out_rec)
     if (parsed == WAL_PARSE_RECORD) {
         s->begin += bytes;
         s->offset += bytes;
+    } else if (s->read_err.code != ERR_OK) {
+        parsed = WAL_PARSE_BAD; /* nothing comes behind the page that cannot be read */
     }
     return parsed;
+}
+
+/* As much of [offset, offset + len) as can be read before the first bad page. */
+static size_t read_pages(struct wal_scan *s, uint8_t *dst, size_t len, uint64_t offset)
+{
+    size_t done = 0;
+    while (done < len) {
+        const size_t in_page = PAGE_BYTES - (size_t)((offset + done) % PAGE_BYTES);
+        const size_t want = len - done < in_page ? len - done : in_page;
+        size_t n = 0;
+        if (read_at(s->files, s->f, dst + done, want, offset + done, &n, &s->read_err) != ERR_OK) {
+            break;
+        }
+        done += n;
+        if (n < want) break;
+    }
+    return done;
 }
 
 void wal_scan_fill(struct wal_scan *s)
@@ -61,15 +105,47 @@ void wal_scan_fill(struct wal_scan *s)
     if (have > 0) memmove(s->buffer, s->buffer + s->begin, have);
     s->begin = 0;
     s->end = have;
+    const uint64_t from = s->offset + have;
+    struct err whole = { 0 };
     size_t n = 0;
-    if (s->files->pread(s->files->ctx, s->f, s->buffer + have, s->cap - have, s->offset + have, &n,
-                        &s->read_err) != ERR_OK) {
-        return;
+    if (read_at(s->files, s->f, s->buffer + have, s->cap - have, from, &n, &whole) != ERR_OK) {
+        n = read_pages(s, s->buffer + have, s->cap - have, from);
     }
     s->end += n;
-    if (n == 0 && s->offset + have < s->size) { /* the file shrank */
+    if (s->read_err.code == ERR_OK && n == 0 && from < s->size) { /* the file shrank */
         (void)err_set(&s->read_err, ERR_IO, "WAL segment became shorter while it was read");
     }
+}
+
+void wal_scan_again(struct wal_scan *s)
+{
+    s->begin = s->end = 0;
+    wal_scan_fill(s);
+}
+
+/* One whole EPOCH record. */
+static bool epoch_parse(struct bytes in, struct wal_epoch *out)
+{
+    struct journal_record rec = { 0 };
+    size_t bytes;
+    if (wal_record_parse(in, in.len, &rec, &bytes) != WAL_PARSE_RECORD) return false;
+    return rec.type == JOURNAL_EPOCH && wal_epoch_decode(rec.payload, out);
+}
+
+bool wal_scan_close_mark(struct wal_scan *s, uint64_t *out_offset)
+{
+    uint8_t mark[WAL_EPOCH_BYTES];
+    size_t n = 0;
+    struct err ignored = { 0 };
+    if (s->size < WAL_START_BYTES + sizeof mark) return false;
+    const uint64_t offset = s->size - sizeof mark;
+    if (read_at(s->files, s->f, mark, sizeof mark, offset, &n, &ignored) != ERR_OK) return false;
+    struct wal_epoch epoch;
+    if (!epoch_parse((struct bytes){ mark, n }, &epoch) || epoch.previous_bytes != offset) {
+        return false;
+    }
+    *out_offset = offset;
+    return true;
 }
 
 uint64_t wal_scan_rest(struct wal_scan *s)
@@ -145,23 +221,29 @@ static bool decode_start(struct bytes in, uint64_t number, struct wal_epoch *out
 {
     struct err ignored = { 0 };
     if (wal_header_decode(in, number, &ignored) != ERR_OK) return false;
-    struct bytes rest = { in.ptr + WAL_HEADER_BYTES, in.len - WAL_HEADER_BYTES };
-    struct journal_record rec = { 0 };
-    size_t bytes;
-    if (wal_record_parse(rest, rest.len, &rec, &bytes) != WAL_PARSE_RECORD) return false;
-    return rec.type == JOURNAL_EPOCH && wal_epoch_decode(rec.payload, out);
+    return epoch_parse((struct bytes){ in.ptr + WAL_HEADER_BYTES, in.len - WAL_HEADER_BYTES }, out);
 }
 
-bool wal_scan_start(const struct file_layer *files, const char *path, uint64_t number,
-                    struct wal_epoch *out)
+enum err_code wal_scan_start(const struct file_layer *files, const char *path, uint64_t number,
+                             struct wal_epoch *out, bool *out_found, struct err *err)
 {
     struct file *f = NULL;
+    struct err own = { 0 };
+    *out_found = false;
+    enum err_code code = files->open(files->ctx, path, FILE_READ, &f, &own);
+    if (code == ERR_NOTFOUND) return ERR_OK;
+    if (code != ERR_OK) {
+        if (err) *err = own;
+        return code;
+    }
+    for (int i = 0; i < 2 && code == ERR_OK && !*out_found; i++) { /* twice: wal_scan_again */
+        uint8_t head[WAL_START_BYTES];
+        size_t n = 0;
+        code = read_at(files, f, head, sizeof head, 0, &n, &own);
+        *out_found = code == ERR_OK && n == sizeof head &&
+                     decode_start((struct bytes){ head, n }, number, out);
+    }
     struct err ignored = { 0 };
-    if (files->open(files->ctx, path, FILE_READ, &f, &ignored) != ERR_OK) return false;
-    uint8_t head[WAL_START_BYTES];
-    size_t n = 0;
-    enum err_code code = files->pread(files->ctx, f, head, sizeof head, 0, &n, &ignored);
-    (void)files->close(files->ctx, f, &ignored);
-    if (code != ERR_OK || n < sizeof head) return false;
-    return decode_start((struct bytes){ head, n }, number, out);
+    (void)files->close(files->ctx, f, &ignored); /* was only read */
+    return code == ERR_OK ? ERR_OK : refuse(path, &own, err);
 }

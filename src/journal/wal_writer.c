@@ -9,7 +9,7 @@
 
 #define RESERVE_UNIT 4096u /* what a nearly full disk is asked for */
 
-static bool is_disk_full(const struct err *err)
+bool wal_is_disk_full(const struct err *err)
 {
     return err->os_errno == ENOSPC || err->os_errno == EDQUOT;
 }
@@ -29,7 +29,7 @@ enum err_code wal_reserve(struct wal *w, struct wal_file *file, uint64_t need, u
             file->allocated = ends[i];
             return ERR_OK;
         }
-        if (!is_disk_full(&full)) {
+        if (!wal_is_disk_full(&full)) {
             if (err) *err = full;
             return code;
         }

@@ -352,12 +352,6 @@ uint64_t sweep_check(struct sweep *r, enum sweep_state needed, const char *where
     return found;
 }
 
-bool sweep_met_damage(struct sweep *r)
-{
-    const struct wal_stats *wal = journal_stats(r->engine->journal).cells;
-    return stat_get(&wal->corruptions) > 0;
-}
-
 void sweep_check_sound(struct sweep *r, const char *where)
 {
     const struct wal_stats *wal = journal_stats(r->engine->journal).cells;

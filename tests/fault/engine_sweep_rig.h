@@ -85,8 +85,6 @@ enum err_code sweep_query(struct sweep *r, enum sweep_state needed, const char *
                           uint64_t *out_found);
 /* The same; the query must succeed. */
 uint64_t sweep_check(struct sweep *r, enum sweep_state needed, const char *where);
-/* Did this life of the journal report damage? */
-bool sweep_met_damage(struct sweep *r);
 /* No damage was met at start. */
 void sweep_check_sound(struct sweep *r, const char *where);
 /* The model becomes what a query finds: exactly that must be there from now on. */

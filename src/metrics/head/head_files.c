@@ -386,18 +386,27 @@ out:
 
 /* ---- write ---- */
 
-/* The newest file is done with: full, or a write to it failed. Then what may have arrived is cut
- * off: after a failed sync it may be in the page cache only, where the next start would find it. */
+/* What may have arrived of a failed write goes: after a failed sync it may be in the page cache
+ * only, where the next start would find it. A disk that cannot shorten a file may still take zeros
+ * over it, and no entry begins with zeros. */
+static void take_back_write(struct head_files *f, struct head_file *file)
+{
+    static const uint8_t zeros[HEADER_BYTES];
+    const struct file_iovec iov = { zeros, sizeof zeros };
+    struct err err = { 0 };
+    if (f->layer->truncate(f->layer->ctx, file->handle, file->size, &err) == ERR_OK) return;
+    if (f->layer->pwritev(f->layer->ctx, file->handle, &iov, 1, file->size, &err) == ERR_OK) return;
+    log_warn(f->log, "head chunk file could not be cut after a failed write",
+             LOG_U64("file", file->number), LOG_ERR(&err));
+}
+
+/* The newest file is done with: full, or a write to it failed. */
 static void finish_newest(struct head_files *f, bool is_failed)
 {
     if (f->newest < 0) return;
     struct head_file *file = slot_get(f, (uint32_t)f->newest);
     f->newest = -1;
-    struct err ignored = { 0 };
-    if (is_failed && file->size > 0 &&
-        f->layer->truncate(f->layer->ctx, file->handle, file->size, &ignored) != ERR_OK)
-        log_warn(f->log, "head chunk file could not be cut after a failed write",
-                 LOG_U64("file", file->number), LOG_ERR(&ignored));
+    if (is_failed && file->size > 0) take_back_write(f, file);
     file_close(f, file);
     if (file->size > 0) return;
     /* Not even the header is durable: no reader knows it. */
