@@ -31,14 +31,15 @@ static double slow_double(uint64_t x, unsigned exponent)
 {
     static const double pow10[] = { 1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8, 1e9,
                                     1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18 };
-    return (double)(int64_t)x / pow10[exponent];
+    return exponent == VALUE_EXPONENT_RAW ? double_of_bits(x)
+                                          : (double)(int64_t)x / pow10[exponent];
 }
 
 /* FOR, DELTA, DOD without specials, of a payload that the decoder accepted. */
-static void slow_packed(const struct value_desc *d, const uint8_t *p, size_t count)
+static void slow_packed(const struct value_desc *d, unsigned codec, const uint8_t *p, size_t count)
 {
     static uint64_t u[VECTOR_SAMPLES_MAX];
-    size_t n = count - (size_t)(d->codec - VALUE_FOR);
+    size_t n = count - (size_t)(codec - VALUE_FOR);
     const uint8_t *at = p + bitpack_size(n, d->w), *high = at + bitpack_size(d->patches, 10);
     for (size_t i = 0; i < n; i++)
         u[i] = slow_bits(p, i * d->w, d->w);
@@ -46,11 +47,24 @@ static void slow_packed(const struct value_desc *d, const uint8_t *p, size_t cou
         u[slow_bits(at, i * 10, 10)] |= slow_bits(high, i * d->wx, d->wx) << d->w;
     uint64_t y = 0, delta = (uint64_t)d->base;
     for (size_t i = 0; i < count; i++) {
-        if (d->codec == VALUE_FOR) y = (uint64_t)d->base + u[i];
-        if (d->codec == VALUE_DELTA && i > 0) y += (uint64_t)d->base + u[i - 1];
-        if (d->codec == VALUE_DOD && i > 1) delta += (u[i - 2] >> 1) ^ -(u[i - 2] & 1);
-        if (d->codec == VALUE_DOD && i > 0) y += delta;
+        if (codec == VALUE_FOR) y = (uint64_t)d->base + u[i];
+        if (codec == VALUE_DELTA && i > 0) y += (uint64_t)d->base + u[i - 1];
+        if (codec == VALUE_DOD && i > 1) delta += (u[i - 2] >> 1) ^ -(u[i - 2] & 1);
+        if (codec == VALUE_DOD && i > 0) y += delta;
         plain[i] = slow_double((uint64_t)d->x0 + d->g * y, d->exponent);
+    }
+}
+
+static void slow_runs(const struct value_desc *d, const uint8_t *p, size_t count)
+{
+    size_t run = 0;
+    for (size_t i = 1; i < count; i++)
+        run += slow_bits(p, i - 1, 1);
+    slow_packed(d, d->codec - (VALUE_RUNS_FOR - VALUE_FOR), p + bitpack_size(count - 1, 1),
+                run + 1);
+    for (size_t i = count; i-- > 0;) { /* in place, from the end */
+        plain[i] = plain[run];
+        if (i > 0) run -= slow_bits(p, i - 1, 1);
     }
 }
 
@@ -89,7 +103,10 @@ static void decode(const uint8_t *data, size_t size)
     struct rd p = rd_of((struct bytes){ payload, left });
     if (value_decode(&d, &p, count, &scratch, got, NULL) == ERR_OK && !d.has_specials) {
         if (d.codec >= VALUE_FOR && d.codec <= VALUE_DOD) {
-            slow_packed(&d, payload, count);
+            slow_packed(&d, d.codec, payload, count);
+            check_same(count);
+        } else if (d.codec >= VALUE_RUNS_FOR) {
+            slow_runs(&d, payload, count);
             check_same(count);
         } else if (d.codec == VALUE_SPARSE) {
             slow_sparse(&d, rd_of((struct bytes){ payload, left }), count);

@@ -8,11 +8,13 @@
  *           with g the gcd of all differences, and y goes into the smallest of
  *               CONST  nothing      FOR    y - min, w bits each      DELTA  differences - min
  *               DOD    zigzag differences of differences             SPARSE (gap, delta) per change
- *           FOR, DELTA and DOD move outliers into exceptions (PFOR: Zukowski et al. 2006).
+ *           FOR, DELTA and DOD move outliers into exceptions (PFOR: Zukowski et al. 2006). Many series
+ *           stand still between two changes: RUNS_FOR, RUNS_DELTA and RUNS_DOD store one bit per
+ *           sample (does it differ from the one before?) and only one value per run.
  *           NaNs, infinities, -0.0 and up to three odd values stand in a list of specials.
- *           What is no decimal goes into RAWX (differences of the bits, byte planes, repeats
- *           skipped) or XOR (Gorilla, Pelkonen et al. 2015, with the control codes of
- *           Prometheus' XOR2 chunks).
+ *           What is no decimal is stored as the integers that its bits are, by the same codecs; or, if
+ *           smaller, by RAWX (differences of the bits, byte planes, repeats skipped) or XOR (Gorilla,
+ *           Pelkonen et al. 2015, with the control codes of Prometheus' XOR2 chunks).
  * Source    spec: storage-engine.md section 8.
  * Threads   One owner per encoder; decoding uses the caller's scratch.
  * Failure   Decoding any bytes is safe: ERR_CORRUPT, never a read outside payload + slack.
@@ -40,11 +42,14 @@ enum value_codec { /* on disk: bits 0-3 of a vector's type byte */
                    VALUE_XOR = 6,
                    VALUE_VDELTA = 7, /* 7..9: kind = varint and histograms; not written yet */
                    VALUE_VDOD = 8,
-                   VALUE_HIST = 9
+                   VALUE_HIST = 9,
+                   VALUE_RUNS_FOR = 10,
+                   VALUE_RUNS_DELTA = 11,
+                   VALUE_RUNS_DOD = 12
 };
 
 #define VALUE_EXPONENT_MAX 18
-#define VALUE_EXPONENT_RAW 255 /* CONST: 8 raw bytes instead of e, x0 */
+#define VALUE_EXPONENT_RAW 255 /* the integers are the bits of the doubles; x0 in 8 raw bytes */
 
 enum value_special {
     SPECIAL_STALE = 0,
@@ -60,21 +65,23 @@ struct value_desc {
     uint8_t codec; /* enum value_codec */
     bool has_specials;
     uint8_t exponent;
-    uint8_t w, wx;    /* FOR, DELTA, DOD: bits per value, bits per exception's high part */
-    uint16_t patches; /* FOR, DELTA, DOD: exceptions; SPARSE, RAWX: changes */
+    uint8_t w, wx;    /* packed: bits per value, bits per exception's high part */
+    uint16_t patches; /* packed: exceptions; SPARSE, RAWX: changes */
     int64_t x0;
     uint64_t g;
     int64_t base;      /* FOR: min y; DELTA: min delta; DOD: first delta */
-    uint64_t raw_bits; /* CONST with exponent RAW, RAWX: the first value */
+    uint64_t raw_bits; /* exponent RAW, RAWX: the first value */
 };
 
 struct value_scratch {
     uint64_t x[VECTOR_SAMPLES_MAX + 16];
+    double runs[VECTOR_SAMPLES_MAX + 16];
 };
 
-/* Work space of encoding; about 40 KiB, reused for any number of vectors. */
+/* Work space of encoding; about 30 KiB, reused for any number of vectors. */
 struct value_encoder {
     int64_t x[VECTOR_SAMPLES_MAX + 16]; /* integers, then y */
+    int64_t runs[VECTOR_SAMPLES_MAX + 16];
     uint64_t u[VECTOR_SAMPLES_MAX + 16];
     uint16_t special_at[VECTOR_SAMPLES_MAX];
     uint16_t change_at[VECTOR_SAMPLES_MAX];

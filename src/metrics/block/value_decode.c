@@ -22,9 +22,21 @@ static bool widths_are_sound(const struct value_desc *d, size_t count)
     return d->patches <= count && (d->patches > 0 || d->wx == 0);
 }
 
+/* FOR, DELTA or DOD: the codec of the packed integers. */
+static enum value_codec packed_codec(const struct value_desc *d)
+{
+    return value_is_runs(d->codec) ? d->codec - (VALUE_RUNS_FOR - VALUE_FOR) : d->codec;
+}
+
+/* Values that such a codec does not pack: they stand in the descriptor. */
+static size_t left_out(enum value_codec codec)
+{
+    return (size_t)(codec - VALUE_FOR);
+}
+
 bool value_desc_read(struct rd *r, size_t count, struct value_desc *d)
 {
-    if (d->codec > VALUE_XOR) return false;
+    if (d->codec > VALUE_XOR && !value_is_runs(d->codec)) return false;
     if (d->codec == VALUE_XOR || d->codec == VALUE_RAWX) {
         if (d->has_specials) return false;
         if (d->codec == VALUE_XOR) return true;
@@ -34,12 +46,13 @@ bool value_desc_read(struct rd *r, size_t count, struct value_desc *d)
         return rd_ok(r) && changes < count;
     }
     d->exponent = rd_u8(r);
-    if (d->codec == VALUE_CONST && d->exponent == VALUE_EXPONENT_RAW) {
+    if (d->exponent == VALUE_EXPONENT_RAW) {
         d->raw_bits = rd_u64le(r);
-        return rd_ok(r);
+        d->x0 = (int64_t)d->raw_bits;
+    } else {
+        d->x0 = rd_zigzag(r);
+        if (d->exponent > VALUE_EXPONENT_MAX) return false;
     }
-    d->x0 = rd_zigzag(r);
-    if (d->exponent > VALUE_EXPONENT_MAX) return false;
     if (d->codec == VALUE_CONST) return rd_ok(r);
     d->g = rd_uvarint(r);
     if (d->codec != VALUE_SPARSE) {
@@ -51,8 +64,7 @@ bool value_desc_read(struct rd *r, size_t count, struct value_desc *d)
     if (!rd_ok(r) || patches > count) return false;
     d->patches = (uint16_t)patches;
     if (d->codec == VALUE_SPARSE) return patches < count;
-    size_t fewest = d->codec == VALUE_DOD ? 3 : d->codec == VALUE_DELTA ? 2 : 1;
-    return count >= fewest && widths_are_sound(d, count);
+    return count > left_out(packed_codec(d)) && widths_are_sound(d, count);
 }
 
 /* ---- leaves: no branches on data, plain values ---- */
@@ -135,6 +147,21 @@ KERNEL static bool are_near(const uint64_t *restrict x, size_t count)
     return far == 0;
 }
 
+/* out[0..count) from one value per run. Bit i - 1 of the mask: does a run begin at i? May write 7
+ * values more. */
+static void repeat_runs(const uint8_t *restrict mask, const double *restrict runs, size_t count,
+                        double *restrict out)
+{
+    out[0] = *runs;
+    for (size_t i = 1; i < count; i += 8) {
+        unsigned bits = *mask++;
+        for (unsigned k = 0; k < 8; k++) {
+            runs += bits >> k & 1;
+            out[i + k] = *runs;
+        }
+    }
+}
+
 /* ---- payloads ---- */
 
 /* Take the three areas of a packed payload and put the values into u. */
@@ -160,14 +187,20 @@ static bool decode_packed(const struct value_desc *d, struct rd *r, size_t count
                           struct value_scratch *scratch, double *out)
 {
     uint64_t *x = scratch->x;
-    size_t first = (size_t)(d->codec - VALUE_FOR); /* samples that the payload does not hold */
+    enum value_codec codec = packed_codec(d);
+    size_t first = left_out(codec);
+    if (count <= first || d->patches > count - first) return false;
     if (!unpack(d, r, count - first, x + first)) return false;
-    if (d->codec == VALUE_FOR)
+    if (codec == VALUE_FOR)
         scale_for(x, count, (uint64_t)d->x0 + d->g * (uint64_t)d->base, d->g);
-    else if (d->codec == VALUE_DELTA)
+    else if (codec == VALUE_DELTA)
         sum_deltas(x, count, d);
     else
         sum_dods(x, count, d);
+    if (d->exponent == VALUE_EXPONENT_RAW) {
+        memcpy(out, x, count * sizeof *out);
+        return true;
+    }
     if (are_near(x, count))
         convert_near(x, count, out);
     else
@@ -176,8 +209,29 @@ static bool decode_packed(const struct value_desc *d, struct rd *r, size_t count
     return true;
 }
 
+static size_t bits_set(struct bytes mask)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < mask.len; i++)
+        count += (size_t)__builtin_popcount(mask.ptr[i]);
+    return count;
+}
+
+static bool decode_runs(const struct value_desc *d, struct rd *r, size_t count,
+                        struct value_scratch *scratch, double *out)
+{
+    unsigned last_bits = (unsigned)(count - 1) % 8;
+    struct bytes mask = rd_bytes(r, bitpack_size(count - 1, 1));
+    if (!rd_ok(r)) return false;
+    if (last_bits > 0 && mask.ptr[mask.len - 1] >> last_bits != 0) return false;
+    if (!decode_packed(d, r, bits_set(mask) + 1, scratch, scratch->runs)) return false;
+    repeat_runs(mask.ptr, scratch->runs, count, out);
+    return true;
+}
+
 static double double_of_integer(int64_t x, unsigned exponent)
 {
+    if (exponent == VALUE_EXPONENT_RAW) return double_of_bits((uint64_t)x);
     double v = (double)x;
     return exponent > 0 ? v / VALUE_POW10[exponent] : v;
 }
@@ -255,17 +309,16 @@ static bool decode_values(const struct value_desc *d, struct rd *r, size_t count
                           struct value_scratch *scratch, double *out)
 {
     switch (d->codec) {
-    case VALUE_CONST:
-        fill(out, count,
-             d->exponent == VALUE_EXPONENT_RAW ? double_of_bits(d->raw_bits)
-                                               : double_of_integer(d->x0, d->exponent));
-        return true;
+    case VALUE_CONST: fill(out, count, double_of_integer(d->x0, d->exponent)); return true;
     case VALUE_FOR:
     case VALUE_DELTA:
     case VALUE_DOD: return decode_packed(d, r, count, scratch, out);
     case VALUE_SPARSE: return decode_sparse(d, r, count, out);
     case VALUE_RAWX: return decode_rawx(d, r, count, out);
     case VALUE_XOR: return value_xor_decode(r, count, out);
+    case VALUE_RUNS_FOR:
+    case VALUE_RUNS_DELTA:
+    case VALUE_RUNS_DOD: return decode_runs(d, r, count, scratch, out);
     default: return false;
     }
 }

@@ -123,6 +123,37 @@ START_TEST(golden_dod_of_a_steady_counter)
 }
 END_TEST
 
+/* Eight samples are too few for the writer to take it. */
+START_TEST(golden_runs_of_a_counter_that_pauses)
+{
+    static const double v[] = { 100, 100, 103, 103, 103, 108, 108, 112 };
+    /* Runs begin at 2, 5, 7; deltas 3 5 4. */
+    static const uint8_t bytes[] = { 0x52, 0x18, 0, 0, 0, 0, 0, 0, 0, 0 };
+    struct value_desc d = { .codec = VALUE_RUNS_DELTA, .x0 = 100, .g = 1, .base = 3, .w = 2 };
+    struct rd r = rd_of((struct bytes){ bytes, 2 });
+    double out[VECTOR_SAMPLES_MAX];
+    ck_assert_int_eq(value_decode(&d, &r, 8, &scratch, out, NULL), ERR_OK);
+    ck_assert_mem_eq(out, v, sizeof v);
+    ck_assert_uint_eq(rd_left(&r), 0);
+}
+END_TEST
+
+START_TEST(golden_delta_of_bits)
+{
+    double v[24];
+    for (size_t i = 0; i < 24; i++)
+        v[i] = double_of_bits(0x3fd3333333333334ull + 16 * (i / 2));
+    struct value_desc d = assert_round_trip(v, 24);
+    ck_assert_uint_eq(d.codec, VALUE_DELTA);
+    /* e, the first double, g 16, min 0, w 1, wx 0, no exceptions */
+    assert_bytes(
+        &column,
+        (const uint8_t[]){ 255, 0x34, 0x33, 0x33, 0x33, 0x33, 0x33, 0xd3, 0x3f, 16, 0, 1, 0, 0 },
+        14);
+    assert_bytes(&payload, (const uint8_t[]){ 0xaa, 0xaa, 0x2a }, 3);
+}
+END_TEST
+
 START_TEST(golden_sparse_of_two_changes)
 {
     double v[480];
@@ -334,16 +365,70 @@ static void shape_extremes(struct rng *r, double *v, size_t count)
         v[i] = odd[rng_below(r, sizeof odd / sizeof odd[0])];
 }
 
+/* ---- series that stand still between their changes ---- */
+
+static void shape_pausing_counter(struct rng *r, double *v, size_t count)
+{
+    double x = (double)rng_below(r, 1000000);
+    for (size_t i = 0; i < count; i++)
+        v[i] = x += rng_below(r, 5) < 2 ? (double)rng_below(r, 5000) : 0;
+}
+
+static void shape_pausing_steady_counter(struct rng *r, double *v, size_t count)
+{
+    double x = (double)rng_below(r, 1000000), step = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (rng_below(r, 2)) step += 1000 + (double)rng_below(r, 5);
+        v[i] = x += i > 0 && rng_below(r, 2) ? step : 0;
+    }
+}
+
+static void shape_pausing_gauge(struct rng *r, double *v, size_t count)
+{
+    double x = 0;
+    for (size_t i = 0; i < count; i++)
+        v[i] = x = rng_below(r, 3) ? x : (double)rng_below(r, 1024) / 10;
+}
+
+static void shape_pausing_sum_with_stale(struct rng *r, double *v, size_t count)
+{
+    double x = rng_f64(r) * 4000;
+    for (size_t i = 0; i < count; i++) {
+        x += rng_below(r, 3) ? 0 : rng_f64(r);
+        v[i] = rng_below(r, 60) ? x : stale_nan();
+    }
+}
+
+static void shape_widened_floats(struct rng *r, double *v, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        v[i] = (double)(float)rng_f64(r);
+}
+
 static const shape_fn SHAPES[] = {
-    shape_constant,       shape_counter_with_resets,
-    shape_steady_counter, shape_decimals,
-    shape_multiples,      shape_random_bits,
-    shape_nan_payloads,   shape_few_specials,
-    shape_denormals,      shape_constant_with_stale,
-    shape_wide_integers,  shape_powers_to_2_63,
-    shape_random_walk,    shape_sparse,
-    shape_outliers,       shape_mixed_precision,
-    shape_extremes,       shape_rare_full_precision,
+    shape_constant,
+    shape_counter_with_resets,
+    shape_steady_counter,
+    shape_decimals,
+    shape_multiples,
+    shape_random_bits,
+    shape_nan_payloads,
+    shape_few_specials,
+    shape_denormals,
+    shape_constant_with_stale,
+    shape_wide_integers,
+    shape_powers_to_2_63,
+    shape_random_walk,
+    shape_sparse,
+    shape_outliers,
+    shape_mixed_precision,
+    shape_extremes,
+    shape_rare_full_precision,
+    shape_pausing_gauge,
+    shape_pausing_counter,
+    shape_widened_floats,
+    shape_pausing_steady_counter,
+    shape_pausing_sum_with_stale,
 };
 #define SHAPES_LEN (sizeof SHAPES / sizeof SHAPES[0])
 
@@ -373,11 +458,13 @@ START_TEST(all_codecs_are_met)
             SHAPES[s](&r, v, 480);
             struct value_desc d = encode(v, 480);
             met |= 1u << d.codec;
-            if (d.codec <= VALUE_DOD && d.patches > 0) met_patched |= 1u << d.codec;
+            bool is_packed = d.codec <= VALUE_DOD || d.codec >= VALUE_RUNS_FOR;
+            if (is_packed && d.patches > 0) met_patched |= 1u << d.codec;
         }
     }
-    ck_assert_uint_eq(met, 0x7f);
+    ck_assert_uint_eq(met, 0x1c7f);
     ck_assert(met_patched & 1u << VALUE_FOR);
+    ck_assert(met_patched & 1u << VALUE_RUNS_DELTA);
 }
 END_TEST
 
@@ -392,7 +479,56 @@ START_TEST(worst_case_is_little_more_than_the_doubles)
 }
 END_TEST
 
+static size_t encoded_size(shape_fn shape, uint64_t seed)
+{
+    struct rng r;
+    double v[480];
+    rng_init(&r, seed);
+    shape(&r, v, 480);
+    (void)assert_round_trip(v, 480);
+    return payload.len + column.len;
+}
+
+/* 40 % of 480 samples change by up to 5000: 13 bits each, and a bit per sample. */
+START_TEST(repeats_cost_one_bit)
+{
+    size_t size = encoded_size(shape_pausing_counter, 77);
+    ck_assert_uint_le(size, (480 + 480 * 2 / 5 * 13) / 8 + 60);
+}
+END_TEST
+
+/* The 29 low bits of a float that was widened are zero; sign, exponent and mantissa are 32. */
+START_TEST(widened_floats_take_their_own_size)
+{
+    ck_assert_uint_le(encoded_size(shape_widened_floats, 78), 480 * 4 + 60);
+}
+END_TEST
+
 /* ---- damage ---- */
+
+static enum err_code decode_bytes(struct value_desc d, const uint8_t *bytes, size_t size,
+                                  size_t count)
+{
+    double out[VECTOR_SAMPLES_MAX + 16];
+    struct rd r = rd_of((struct bytes){ bytes, size });
+    return value_decode(&d, &r, count, &scratch, out, NULL);
+}
+
+START_TEST(runs_that_do_not_fit_their_mask_are_refused)
+{
+    static const uint8_t bytes[16] = { 0x52, 0x18 };
+    static const uint8_t too_long[16] = { 0xd2, 0x18 }; /* a ninth sample's bit */
+    static const uint8_t one_run[16] = { 0x00, 0x18 };
+    struct value_desc d = { .codec = VALUE_RUNS_DELTA, .x0 = 100, .g = 1, .base = 3, .w = 2 };
+    ck_assert_int_eq(decode_bytes(d, bytes, 2, 8), ERR_OK);
+    ck_assert_int_eq(decode_bytes(d, too_long, 2, 8), ERR_CORRUPT);
+    ck_assert_int_eq(decode_bytes(d, bytes, 1, 8), ERR_CORRUPT);
+    ck_assert_int_eq(decode_bytes(d, one_run, 2, 8), ERR_CORRUPT);
+    d.patches = 4; /* of three deltas */
+    d.wx = 1;
+    ck_assert_int_eq(decode_bytes(d, bytes, 8, 8), ERR_CORRUPT);
+}
+END_TEST
 
 START_TEST(damaged_bytes_are_refused_or_give_values)
 {
@@ -429,6 +565,8 @@ int main(void)
     tcase_add_test(tc, golden_delta_of_short_decimals);
     tcase_add_test(tc, golden_for_of_page_sizes);
     tcase_add_test(tc, golden_dod_of_a_steady_counter);
+    tcase_add_test(tc, golden_runs_of_a_counter_that_pauses);
+    tcase_add_test(tc, golden_delta_of_bits);
     tcase_add_test(tc, golden_sparse_of_two_changes);
     tcase_add_test(tc, golden_constants);
     tcase_add_test(tc, golden_rawx_of_one_full_precision_change);
@@ -441,6 +579,9 @@ int main(void)
     tcase_add_loop_test(tc, damaged_bytes_are_refused_or_give_values, 0, (int)SHAPES_LEN);
     tcase_add_test(tc, all_codecs_are_met);
     tcase_add_test(tc, worst_case_is_little_more_than_the_doubles);
+    tcase_add_test(tc, repeats_cost_one_bit);
+    tcase_add_test(tc, widened_floats_take_their_own_size);
+    tcase_add_test(tc, runs_that_do_not_fit_their_mask_are_refused);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
