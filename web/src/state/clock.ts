@@ -85,24 +85,39 @@ function startRefreshTimer(): void {
 
 let attemptTimer = 0;
 let backoffMs = 1000;
+/** Counts attempts: only the latest says how the server is, and only it sets the timer. */
+let attempts = 0;
+let isAsking = false;
+/** A request failed while an attempt was under way, which may have been answered before that. */
+let isInDoubt = false;
 
 async function watchHealth(): Promise<void> {
   window.clearTimeout(attemptTimer);
-  const before = health.peek().state;
+  attempts += 1;
+  const mine = attempts;
+  isAsking = true;
+  isInDoubt = false;
   const next = await readHealth();
+  if (mine !== attempts) return;
+  isAsking = false;
+  const before = health.peek().state;
   health.value = next;
   if (next.state === 'ready' && before !== 'ready') refreshNow();
   if (next.state === 'ready') backoffMs = 1000;
   else backoffMs = Math.min(backoffMs * 2, BACKOFF_MS_MAX);
-  const waitMs = next.state === 'ready' ? HEALTH_PERIOD_MS : backoffMs;
+  const periodMs = isInDoubt ? 0 : HEALTH_PERIOD_MS;
+  const waitMs = next.state === 'ready' ? periodMs : backoffMs;
   nextAttemptMs.value = Date.now() + waitMs;
   attemptTimer = window.setTimeout(() => void watchHealth(), waitMs);
 }
 
 /** Asks for the server's health at once: after a request that got no answer, or by a button. */
 export function checkHealthNow(): void {
-  if (health.peek().state === 'ready') void watchHealth();
+  if (health.peek().state !== 'ready') return;
+  if (isAsking) isInDoubt = true;
+  else void watchHealth();
 }
+/** An attempt under way does not count any more: it may hang for as long as the server was away. */
 export function retryNow(): void {
   backoffMs = 1000;
   void watchHealth();

@@ -145,12 +145,20 @@ export function chooseStep(spanMs: number, plotPx: number, isFine = false): numb
   return Math.ceil(least / (24 * HOUR)) * 24 * HOUR;
 }
 
-/** Start and end on multiples of the step, so that a live graph does not wobble as it moves. */
+/**
+ * Start and end on multiples of the step, so that a live graph does not wobble as it moves. A span that
+ * holds no multiple is counted from its end.
+ */
 export function alignSpan(span: Span, stepMs: number): Span {
-  return {
-    fromMs: Math.ceil(span.fromMs / stepMs) * stepMs,
-    toMs: Math.floor(span.toMs / stepMs) * stepMs,
-  };
+  const fromMs = Math.ceil(span.fromMs / stepMs) * stepMs;
+  const toMs = Math.floor(span.toMs / stepMs) * stepMs;
+  return fromMs <= toMs ? { fromMs, toMs } : countFromEnd(span, stepMs);
+}
+
+/** As many steps as fit, the last on the very end of the span. */
+export function countFromEnd(span: Span, stepMs: number): Span {
+  const steps = Math.floor((span.toMs - span.fromMs) / stepMs);
+  return { fromMs: span.toMs - steps * stepMs, toMs: span.toMs };
 }
 
 export const QUICK_RANGES: ReadonlyArray<readonly [string, string]> = [

@@ -5,6 +5,7 @@ import {
   absoluteRange,
   alignSpan,
   chooseStep,
+  countFromEnd,
   formatDuration,
   liveRange,
   parseDuration,
@@ -130,5 +131,17 @@ describe('step', () => {
 
   it('aligns both ends inwards', () => {
     expect(alignSpan({ fromMs: 1001, toMs: 9999 }, 5000)).toEqual({ fromMs: 5000, toMs: 5000 });
+  });
+
+  it('never asks for a start after the end, however long the step', () => {
+    const span = { fromMs: 3_600_001, toMs: 7_199_999 };
+    expect(alignSpan(span, 3_600_000)).toEqual({ fromMs: 7_199_999, toMs: 7_199_999 });
+  });
+
+  it('counts steps back from the end', () => {
+    expect(countFromEnd({ fromMs: 1000, toMs: 12_500 }, 5000)).toEqual({
+      fromMs: 2500,
+      toMs: 12_500,
+    });
   });
 });

@@ -4,10 +4,10 @@
  */
 import { useMemo, useRef, useState } from 'preact/hooks';
 import type { Notice } from '../../api/http';
-import { queryRange } from '../../api/prometheus';
 import { now, range, tick } from '../../state/clock';
+import { queryRanges } from '../../state/range-query';
 import { useResource } from '../../state/resource';
-import { alignSpan, chooseStep, formatDuration, resolveRange } from '../../state/time';
+import { chooseStep, formatDuration, resolveRange } from '../../state/time';
 import { sharedParams, unzoom, zoomTo } from '../../state/url';
 import { useVisibleTick, useWidth } from '../../state/use-dom';
 import { Icon } from '../../ui/icon';
@@ -50,15 +50,14 @@ async function load(
   signal: AbortSignal,
 ): Promise<Loaded> {
   const view = resolveRange(range.peek(), now());
-  const aligned = alignSpan(view, stepMs);
-  const span = { startMs: aligned.fromMs, endMs: aligned.toMs, stepMs };
-  const answers = await Promise.all(queries.map((q) => queryRange(q.expr, span, signal)));
+  const exprs = queries.map((q) => q.expr);
+  const { axis, answers } = await queryRanges(exprs, view, stepMs, signal);
   const series = queries.flatMap((query, i) =>
-    readNames(query, frameOfMatrix(answers[i]?.data.result ?? [], span, view)),
+    readNames(query, frameOfMatrix(answers[i]?.data.result ?? [], axis, view)),
   );
   const kept =
     panel.dropsZero === true ? series.filter((s) => (statsOf(s.values).max ?? 0) > 1e-4) : series;
-  const frame = frameOfMatrix([], span, view);
+  const frame = frameOfMatrix([], axis, view);
   return {
     /* All zero is an answer too. */
     frame: { ...frame, series: kept.length === 0 ? series : kept },

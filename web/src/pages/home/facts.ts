@@ -2,8 +2,10 @@
  *
  * facts - what Home knows about the server before it draws: hosts, targets, head, version.
  *
- * Each part may be missing; the page then says less, not nothing.
+ * Each part may be missing; the page then says less, not nothing. A part that gets no answer keeps what
+ * it said before: a server that goes away must not take the charts along, whose queries name its host.
  */
+import { ApiError, type Answer } from '../../api/http';
 import {
   activeTargets,
   buildInfo,
@@ -35,11 +37,13 @@ export interface Facts {
 
 const HOST_WINDOW_MS = 3_600_000;
 
-async function quietly<T>(work: Promise<T>): Promise<T | null> {
+/** The part, `before` when the server did not answer or failed, `none` when it has no such thing. */
+async function partOf<T, N>(work: Promise<T>, before: T | undefined, none: N): Promise<T | N> {
   try {
     return await work;
-  } catch {
-    return null;
+  } catch (error) {
+    const hasAnswered = error instanceof ApiError && error.status > 0 && error.status < 500;
+    return hasAnswered ? none : (before ?? none);
   }
 }
 
@@ -55,32 +59,41 @@ async function firstValue(
   return text === undefined ? null : parseSample(text);
 }
 
-export async function loadFacts(nowMs: number, signal: AbortSignal): Promise<Facts> {
+export async function loadFacts(
+  nowMs: number,
+  signal: AbortSignal,
+  before: Facts | null = null,
+): Promise<Facts> {
   const hostParams: Array<[string, string]> = [
     ['match[]', 'node_load1'],
     ['start', seconds(nowMs - HOST_WINDOW_MS)],
     ['end', seconds(nowMs)],
   ];
-  const [hosts, targets, tsdb, build, runtime, samples, self, written] = await Promise.all([
-    quietly(labelValues('instance', hostParams, signal)),
-    quietly(activeTargets(signal)),
-    quietly(tsdbStatus(1, signal)),
-    quietly(buildInfo(signal)),
-    quietly(runtimeInfo(signal)),
-    quietly(firstValue(samplesQuery('1m'), nowMs, signal)),
-    quietly(firstValue('{__name__=~"(pharos|prometheus)_build_info"}', nowMs, signal)),
-    quietly(firstValue('sum(pharos_remote_write_samples_total)', nowMs, signal)),
+  const ask = (expr: string): Promise<number | null> => firstValue(expr, nowMs, signal);
+  const isPositive = async (expr: string): Promise<boolean> => ((await ask(expr)) ?? 0) > 0;
+  const dataOf = async <T>(work: Promise<Answer<T>>): Promise<T> => (await work).data;
+  const active = activeTargets(signal).then((answer) => answer.data.activeTargets);
+  const head = tsdbStatus(1, signal).then((answer) => answer.data.headStats);
+  const [hosts, targets, heads, build, runtime, samples, self, written] = await Promise.all([
+    partOf(dataOf(labelValues('instance', hostParams, signal)), before?.hosts, []),
+    partOf(active, before?.targets ?? undefined, null),
+    partOf(head, before?.head ?? undefined, null),
+    partOf(dataOf(buildInfo(signal)), before?.build ?? undefined, null),
+    partOf(dataOf(runtimeInfo(signal)), before?.runtime ?? undefined, null),
+    partOf(ask(samplesQuery('1m')), before?.samplesPerSecond, null),
+    partOf(isPositive('{__name__=~"(pharos|prometheus)_build_info"}'), before?.hasSelf, false),
+    partOf(isPositive('sum(pharos_remote_write_samples_total)'), before?.hasRemoteWrite, false),
   ]);
   signal.throwIfAborted();
   return {
-    hosts: hosts?.data ?? [],
-    targets: targets?.data.activeTargets ?? null,
-    head: tsdb?.data.headStats ?? null,
-    build: build?.data ?? null,
-    runtime: runtime?.data ?? null,
+    hosts,
+    targets,
+    head: heads,
+    build,
+    runtime,
     samplesPerSecond: samples,
-    hasSelf: (self ?? 0) > 0,
-    hasRemoteWrite: (written ?? 0) > 0,
+    hasSelf: self,
+    hasRemoteWrite: written,
   };
 }
 

@@ -2,6 +2,7 @@
  *
  * Home - this host and this server, live.
  */
+import { useRef } from 'preact/hooks';
 import { now, pageDefaults, tick } from '../../state/clock';
 import { useResource } from '../../state/resource';
 import { adjust, place } from '../../state/url';
@@ -43,8 +44,10 @@ function HostChoice({ facts, host }: { facts: Facts; host: string | null }) {
 
 export function Home() {
   const factsTick = Math.floor(tick.value / TICKS_PER_FACTS);
+  const last = useRef<Facts | null>(null);
   const resource = useResource('facts', factsTick, async (signal) => {
-    const loaded = await loadFacts(now(), signal);
+    const loaded = await loadFacts(now(), signal, last.current);
+    last.current = loaded;
     /* Set before the charts ask for anything. */
     const wanted = firstRange(loaded.head, now());
     if (wanted.from !== pageDefaults.peek().range.from) {

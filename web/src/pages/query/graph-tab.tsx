@@ -4,16 +4,11 @@
  */
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { ApiError, Notice } from '../../api/http';
-import { queryRange, type QueryStats } from '../../api/prometheus';
+import type { QueryStats } from '../../api/prometheus';
 import { isUtc, now, range, setRange, tick } from '../../state/clock';
+import { queryRanges } from '../../state/range-query';
 import { useResource } from '../../state/resource';
-import {
-  alignSpan,
-  chooseStep,
-  formatDuration,
-  parseDuration,
-  resolveRange,
-} from '../../state/time';
+import { chooseStep, formatDuration, parseDuration, resolveRange } from '../../state/time';
 import { adjust, unzoom, zoomTo } from '../../state/url';
 import { useWidth } from '../../state/use-dom';
 import { writeView, type QueryView } from '../../state/view';
@@ -143,15 +138,14 @@ export function GraphTab({ view, onError }: GraphTabProps) {
 
   const resource = useResource<Loaded>(key, tick.value, async (signal) => {
     const asked = resolveRange(range.peek(), now());
-    const aligned = alignSpan(asked, stepMs);
-    const axis = { startMs: aligned.fromMs, endMs: aligned.toMs, stepMs };
-    const answer = await queryRange(view.expr, axis, signal, true);
-    const matrix = answer.data.result;
+    const { axis, answers } = await queryRanges([view.expr], asked, stepMs, signal, true);
+    const [answer] = answers;
+    const matrix = answer?.data.result ?? [];
     return {
       frame: frameOfMatrix(matrix, axis, asked),
-      notices: answer.notices,
-      stats: answer.data.stats,
-      roundTripMs: answer.roundTripMs,
+      notices: answer?.notices ?? [],
+      stats: answer?.data.stats,
+      roundTripMs: answer?.roundTripMs ?? 0,
       pointCount: matrix.reduce((sum, s) => sum + (s.values?.length ?? 0), 0),
     };
   });
