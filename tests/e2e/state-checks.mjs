@@ -8,16 +8,19 @@ import {
   checkAccessible,
   checkDrawn,
   checkEqual,
+  checkState,
   close,
   eventually,
   fakeMatrix,
   panelStates,
+  seriesPixels,
   stub,
   success,
 } from './harness.mjs';
 
 const RANGE = 'api/v1/query_range';
 const INSTANT = 'api/v1/query';
+const GRAPH = '.panel[aria-label="Graph"]';
 
 async function graphState(page) {
   return page.locator('.panel[aria-label="Graph"]').getAttribute('data-state');
@@ -107,26 +110,8 @@ async function gaps(host) {
   const { page } = opened;
   await eventually(async () => (await graphState(page)) === 'partial', 'NaN is not mentioned');
   await checkDrawn(page, '.panel[aria-label="Graph"]', 'the graph');
-  const columns = await page.locator('.panel[aria-label="Graph"] canvas').evaluate((canvas) => {
-    const { width, height } = canvas;
-    const { data } = canvas.getContext('2d').getImageData(0, 0, width, height);
-    const middle = Math.floor(width / 2);
-    let count = 0;
-    for (let x = middle - 20; x < middle + 20; x += 1) {
-      for (let y = 0; y < height - 40; y += 1) {
-        const i = 4 * (y * width + x);
-        if (
-          Math.max(data[i], data[i + 1], data[i + 2]) -
-            Math.min(data[i], data[i + 1], data[i + 2]) >
-          40
-        ) {
-          count += 1;
-        }
-      }
-    }
-    return count;
-  });
-  checkEqual(columns, 0, 'coloured pixels in the gap');
+  const columns = await seriesPixels(page, GRAPH, [0.48, 0.52]);
+  checkEqual(columns, 0, 'pixels of the series in the gap');
   await close(opened);
 }
 
@@ -276,32 +261,109 @@ async function emptyHome(host) {
   await close(opened);
 }
 
+/**
+ * Stands between page and server: `there` lets all through, `away` refuses, `silent` lets health wait
+ * without an answer. `asked` tells what was refused.
+ */
+class Line {
+  mode = 'there';
+  asked = [];
+  waiting = [];
+
+  async put(page) {
+    await page.route(/\/(api|-)\//, (route) => this.handle(route).catch(() => {}));
+  }
+
+  async handle(route) {
+    if (this.mode === 'there') return route.fallback();
+    const { pathname } = new URL(route.request().url());
+    this.asked.push(pathname);
+    if (this.mode === 'silent' && pathname.endsWith('/-/ready')) return this.waiting.push(route);
+    return route.abort('connectionrefused');
+  }
+}
+
+const REFUSED = [/ERR_CONNECTION_REFUSED/];
+
 async function away(host) {
-  let isAway = false;
+  const line = new Line();
   const opened = await host.open('query?expr=up', {
-    mayFail: [/ERR_CONNECTION_REFUSED/],
+    mayFail: REFUSED,
     prepare: async (page) => {
-      await page.route(/\/(api|-)\//, async (route) => {
-        if (isAway) await route.abort('connectionrefused');
-        else await route.fallback();
-      });
+      await stub(page, RANGE, (request) => fakeMatrix(request, 3));
+      await line.put(page);
     },
   });
   const { page } = opened;
   checkEqual((await panelStates(page))['Graph'], 'data', 'state before');
-  isAway = true;
+  await checkDrawn(page, GRAPH, 'the graph');
+  const drawn = await seriesPixels(page, GRAPH);
+  line.mode = 'away';
   await page.getByRole('button', { name: 'Refresh now' }).click();
   const banner = page.locator('.banner');
   await banner.waitFor();
   check((await banner.innerText()).includes('cannot be reached'), 'no word of it');
-  checkEqual(await graphState(page), 'partial', 'state while away');
-  await checkDrawn(page, '.panel[aria-label="Graph"]', 'the last graph');
+  await checkState(page, 'Graph', ['partial']);
+  checkEqual(await seriesPixels(page, GRAPH), drawn, 'pixels of the last graph');
+  checkEqual(await page.locator('.legend-name').count(), 3, 'series in the last legend');
   await host.shot(page, 'away');
   await checkAccessible(page, 'server away');
-  isAway = false;
+  /* The next attempt comes by itself and hangs; a person does not wait for it. */
+  line.mode = 'silent';
+  await eventually(() => line.waiting.length > 0, 'no attempt is made by itself');
+  line.mode = 'there';
   await page.getByRole('button', { name: 'Try now' }).click();
   await banner.waitFor({ state: 'detached' });
-  await eventually(async () => (await graphState(page)) === 'data', 'no recovery');
+  await checkState(page, 'Graph', ['data']);
+  for (const route of line.waiting) {
+    const failed = page.waitForEvent('requestfailed', (r) => r === route.request());
+    await route.abort('connectionrefused').catch(() => {});
+    await failed;
+  }
+  await page.evaluate(
+    () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))),
+  );
+  checkEqual(await banner.count(), 0, 'banners after an old attempt has failed');
+  await close(opened);
+}
+
+/** What Home knows of the host is asked again now and then, and its charts ask for that host. */
+async function awayHome(host) {
+  const line = new Line();
+  const opened = await host.open('', {
+    mayFail: REFUSED,
+    prepare: async (page) => {
+      await stub(page, RANGE, (request) => fakeMatrix(request, 2));
+      await line.put(page);
+    },
+  });
+  const { page } = opened;
+  const before = await panelStates(page);
+  checkEqual(before['CPU by mode'], 'data', 'state before');
+  const cpu = '.panel[aria-label="CPU by mode"]';
+  await checkDrawn(page, cpu, 'CPU by mode');
+  line.mode = 'away';
+  const asksForHosts = () => line.asked.some((path) => path.endsWith('/label/instance/values'));
+  await eventually(async () => {
+    await page.getByRole('button', { name: 'Refresh now' }).click();
+    return asksForHosts();
+  }, 'Home does not ask for its hosts again');
+  await page.locator('.banner').waitFor();
+  await eventually(
+    async () => (await page.locator('.panel[aria-busy="true"]').count()) === 0,
+    'panels still wait for a server that refuses',
+  );
+  const { 'First steps': _, ...charts } = await panelStates(page);
+  for (const [name, state] of Object.entries(charts)) {
+    check(['data', 'partial'].includes(state), `${name} was ${before[name]} and is ${state}`);
+  }
+  checkEqual(charts['CPU by mode'], 'partial', 'state of a chart on the screen');
+  await checkDrawn(page, cpu, 'the last CPU by mode');
+  await host.shot(page, 'away-home');
+  await checkAccessible(page, 'Home, server away');
+  line.mode = 'there';
+  await page.locator('.banner').waitFor({ state: 'detached' });
+  await checkState(page, 'CPU by mode', ['data']);
   await close(opened);
 }
 
@@ -317,5 +379,6 @@ export function stateChecks(host) {
     ['no targets: snippet', () => noTargets(host)],
     ['Home without data says why', () => emptyHome(host)],
     ['server away: banner, last data, recovery', () => away(host)],
+    ['server away: Home keeps its charts and comes back by itself', () => awayHome(host)],
   ];
 }
