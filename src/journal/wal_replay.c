@@ -202,11 +202,13 @@ static void report_damage(struct replay *r, const char *what, uint64_t number,
                           const struct outcome *o, uint64_t expected)
 {
     uint64_t lost = expected > o->end ? expected - o->end : 0;
+    struct err why = o->why;
+    if (why.code == ERR_OK) (void)err_set(&why, ERR_CORRUPT, "no valid record there");
     stat_add(&r->w->stats.corruptions, 1);
     stat_add(&r->w->stats.lost_bytes, lost);
     log_error(&r->w->log, "WAL damaged; replay resumes at the next file", LOG_Z("file", what),
               LOG_U64("number", number), LOG_U64("offset", o->end), LOG_U64("lost_bytes", lost),
-              LOG_ERR(&o->why));
+              LOG_ERR(&why));
     r->is_base_lost = true;
 }
 
