@@ -66,7 +66,7 @@ static enum err_code open_blocks(struct metrics *m, const struct metrics_options
     char path[FILE_PATH_SIZE];
     TRY(file_join(path, o->dir, "blocks", err));
     TRY(blobs_dir_create(o->files, mem_source_of(o->mem, MEM_CACHE), path, &m->blobs, err));
-    return block_set_create(m->blobs, o->mem, &m->blocks, err);
+    return block_set_create(m->blobs, o->mem, o->log, &m->blocks, err);
 }
 
 /* Where the head begins: behind the newest block, and behind those that are gone. */
@@ -231,6 +231,12 @@ static const struct stat_desc ENGINE_STATS[] = {
     STAT_GAUGE(struct engine_stats, blocks, "pharos_storage_blocks", "Blocks on disk."),
     STAT_GAUGE(struct engine_stats, block_bytes, "pharos_storage_block_bytes",
                "Size of the blocks on disk."),
+    STAT_GAUGE(struct engine_stats, blocks_waiting, "pharos_storage_blocks_waiting",
+               "Blocks that cannot be opened for now and are tried again; queries miss them."),
+    STAT_GAUGE(struct engine_stats, blocks_quarantined, "pharos_storage_blocks_quarantined",
+               "Damaged blocks that were set aside; queries miss them."),
+    STAT_COUNTER(struct engine_stats, block_open_retries, "pharos_storage_block_open_retries_total",
+                 "Attempts to open blocks that could not be opened before."),
     STAT_COUNTER(struct engine_stats, cuts, "pharos_storage_head_cuts_total",
                  "Blocks cut from the head."),
     STAT_COUNTER(struct engine_stats, cut_errors, "pharos_storage_head_cut_errors_total",
@@ -295,6 +301,9 @@ size_t metrics_stat_tables(struct metrics *m, struct stat_table *out, size_t cap
     stat_set(&m->stats.blocks, (int64_t)list->len);
     block_set_put(m->blocks, list);
     stat_set(&m->stats.block_bytes, (int64_t)block_set_size_bytes(m->blocks));
+    struct unserved_sum unserved = block_set_unserved(m->blocks);
+    stat_set(&m->stats.blocks_waiting, (int64_t)unserved.waiting);
+    stat_set(&m->stats.blocks_quarantined, (int64_t)unserved.quarantined);
     size_t n = 0;
     if (n < cap) out[n++] = head_stats(m->head);
     if (n < cap) out[n++] = journal_stats(m->journal);

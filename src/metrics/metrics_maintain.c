@@ -18,11 +18,13 @@
 #define CUT_RETRY_NS 30000000000ull
 #define JOURNAL_EPOCHS_MAX 8u /* 1 GiB: then chunks of slow series are closed early */
 #define META_ARENA_BYTES ((size_t)1 << 20)
+/* So many block ranges the head keeps while it waits for a block to open. */
+#define WAIT_RANGES_MAX 4
 
 int64_t blocks_maxt(struct metrics *m)
 {
     const struct block_list *list = block_set_get(m->blocks);
-    int64_t maxt = INT64_MIN;
+    int64_t maxt = block_set_unserved(m->blocks).waiting_maxt_ms;
     for (size_t i = 0; i < list->len; i++) {
         int64_t end = block_borrow_meta(list->ptr[i])->maxt_ms;
         if (end > maxt) maxt = end;
@@ -49,6 +51,31 @@ static enum err_code write_series(struct metrics *m, struct block_writer *w, int
     }
 }
 
+static void remove_block(struct metrics *m, struct ulid id)
+{
+    char name[ULID_TEXT_LEN + 1];
+    struct err err = { 0 };
+    ulid_text(id, name);
+    if (blobs_remove(m->blobs, str_of_z(name), &err) != ERR_OK)
+        log_warn(&m->log, "block could not be removed", LOG_Z("block", name), LOG_ERR(&err));
+}
+
+/* The block was published. When it cannot be opened for now it waits. Otherwise it goes again: all
+ * of it is still in the head, and the next cut must not write a second block of that range. */
+static enum err_code serve_block(struct metrics *m, const struct block_meta *meta, struct err *err)
+{
+    enum err_code rc = block_set_add(m->blocks, meta->id, err);
+    if (rc == ERR_OK) return ERR_OK;
+    if (block_set_state(m->blocks, meta->id) != BLOCK_WAITING) {
+        remove_block(m, meta->id);
+        block_set_forget(m->blocks, meta->id);
+        return rc;
+    }
+    m->waiting_block = meta->id;
+    m->waiting_end_ms = meta->maxt_ms;
+    return ERR_OK;
+}
+
 /* Write [mint, maxt) as a block and serve it. ERR_NOTFOUND: there is nothing in the range. */
 static enum err_code write_block(struct metrics *m, int64_t mint_ms, int64_t maxt_ms,
                                  struct err *err)
@@ -68,7 +95,7 @@ static enum err_code write_block(struct metrics *m, int64_t mint_ms, int64_t max
     struct block_meta meta = { 0 };
     arena_init(&arena, mem_source_of(m->mem, MEM_COMPACTION), META_ARENA_BYTES);
     enum err_code rc = block_writer_finish(w, &arena, &meta, err);
-    if (rc == ERR_OK) rc = block_set_add(m->blocks, options.id, err);
+    if (rc == ERR_OK) rc = serve_block(m, &meta, err);
     if (rc == ERR_OK)
         log_info(&m->log, "block written", LOG_I64("mint_ms", mint_ms), LOG_I64("maxt_ms", maxt_ms),
                  LOG_U64("series", meta.series_count), LOG_U64("samples", meta.sample_count),
@@ -86,10 +113,58 @@ static enum err_code cut_range(struct metrics *m, int64_t mint_ms, int64_t maxt_
         stat_add(&m->stats.cut_errors, 1);
         return rc;
     }
-    head_set_mint(m->head, maxt_ms);
     stat_add(&m->stats.cuts, rc == ERR_OK);
     stat_observe_ns(&m->stats.cut, clock_mono_ns(m->clock) - start);
+    if (ulid_is_none(m->waiting_block)) head_set_mint(m->head, maxt_ms);
     return ERR_OK;
+}
+
+/* ---- blocks that wait ---- */
+
+/* The head need not keep the samples of waiting_block any more. */
+static void let_go(struct metrics *m)
+{
+    head_set_mint(m->head, m->waiting_end_ms);
+    m->waiting_block = (struct ulid){ 0 };
+}
+
+/* While a block that was cut waits, the head keeps its samples for the queries. */
+static void settle_waiting(struct metrics *m)
+{
+    if (ulid_is_none(m->waiting_block)) return;
+    switch (block_set_state(m->blocks, m->waiting_block)) {
+    case BLOCK_SERVED: let_go(m); return;
+    case BLOCK_WAITING: return;
+    case BLOCK_QUARANTINED: remove_block(m, m->waiting_block); break;
+    case BLOCK_ABSENT: break;
+    }
+    block_set_forget(m->blocks, m->waiting_block); /* it is cut again */
+    m->waiting_block = (struct ulid){ 0 };
+}
+
+static void retry_blocks(struct metrics *m)
+{
+    stat_add(&m->stats.block_open_retries, block_set_retry(m->blocks, clock_mono_ns(m->clock)));
+    settle_waiting(m);
+}
+
+/* A waiting block may hold what would be cut next: the one that was cut last, or one whose range is
+ * not known. Memory has its limits: then the head lets go of what is safe in the block, and queries
+ * miss it until it opens. */
+static bool must_wait(struct metrics *m)
+{
+    bool is_cut = !ulid_is_none(m->waiting_block);
+    if (!is_cut && !block_set_unserved(m->blocks).has_unknown_range) return false;
+    int64_t max = head_maxt_ms(m->head);
+    int64_t first = head_first_ms(m->head);
+    bool is_full = max != HEAD_NO_TIME && first != HEAD_NO_TIME &&
+                   max - first > WAIT_RANGES_MAX * m->block_range_ms;
+    if (is_full && is_cut) {
+        log_warn(&m->log, "the head forgets samples of a block that cannot be opened",
+                 LOG_I64("maxt_ms", m->waiting_end_ms));
+        let_go(m);
+    }
+    return !is_full;
 }
 
 /* No sample lies before `start_ms`: forget the empty time, so that nobody looks at it again. */
@@ -105,6 +180,7 @@ static void skip_empty(struct metrics *m, int64_t start_ms)
 static enum err_code cut_oldest(struct metrics *m, int64_t limit_ms, bool *out_cut, struct err *err)
 {
     *out_cut = false;
+    if (must_wait(m)) return ERR_OK;
     int64_t oldest = head_scan_oldest(m->head);
     if (oldest == HEAD_NO_TIME) return ERR_OK;
     int64_t mint = block_start(oldest, m->block_range_ms);
@@ -134,6 +210,7 @@ enum err_code metrics_cut_head(struct metrics *m, int64_t maxt_ms, struct err *e
     if (block_start(maxt_ms, m->block_range_ms) != maxt_ms)
         return err_set(err, ERR_INVALID, "a cut must end at a block boundary");
     MUTEX_SCOPE(&m->maintain_lock);
+    retry_blocks(m);
     bool did_cut = true;
     while (did_cut)
         TRY(cut_oldest(m, maxt_ms, &did_cut, err));
@@ -185,6 +262,7 @@ enum err_code metrics_maintain(struct metrics *m, struct err *err)
     uint64_t now = clock_mono_ns(m->clock);
     bool is_done = false;
     struct err e = { 0 };
+    retry_blocks(m);
     keep_first(save_bound(m, &e), &e, &rc, err);
     e = (struct err){ 0 };
     keep_first(drop_old_blocks(m, &e), &e, &rc, err);

@@ -17,7 +17,8 @@
 #include "os/thread.h"
 
 struct engine_stats {
-    struct stat_gauge blocks, block_bytes;
+    struct stat_gauge blocks, block_bytes, blocks_waiting, blocks_quarantined;
+    struct stat_counter block_open_retries;
     struct stat_counter cuts, cut_errors, cut_samples, cut_series;
     struct stat_counter retention_dropped, retention_errors, appends_refused;
     struct stat_histogram cut;
@@ -43,7 +44,10 @@ struct metrics {
     struct select_store select; /* what queries read */
 
     struct mutex maintain_lock; /* one round, or one cut, at a time */
-    uint64_t next_cut_ns;       /* after a failed one; under maintain_lock */
+    /* under maintain_lock */
+    uint64_t next_cut_ns;      /* after a failed one */
+    struct ulid waiting_block; /* cut from the head, and cannot be opened yet; none: see ulid.h */
+    int64_t waiting_end_ms;
     struct thread maintainer;
     struct mutex wake_lock;
     struct cond wake;
@@ -59,7 +63,7 @@ uint64_t journal_size_bytes(struct metrics *m);
 
 CHECK_RESULT enum err_code maintain_start(struct metrics *m, struct err *err);
 void maintain_stop(struct metrics *m);
-/* End of the newest block; INT64_MIN when there is none. */
+/* End of the newest block, served or waiting; INT64_MIN when there is none. */
 int64_t blocks_maxt(struct metrics *m);
 
 #endif

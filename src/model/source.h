@@ -94,6 +94,10 @@ struct source_ops {
                                  struct str_list *out, struct err *err);
     enum err_code (*label_values)(void *ctx, struct str name, const struct label_query *q,
                                   struct arena *a, struct str_list *out, struct err *err);
+    /* What answers over [mint, maxt] miss for now, one sentence each for people, texts in `a`.
+     * May be NULL: nothing ever. */
+    enum err_code (*warnings)(void *ctx, int64_t mint_ms, int64_t maxt_ms, struct arena *a,
+                              struct str_list *out, struct err *err);
 };
 
 struct source {

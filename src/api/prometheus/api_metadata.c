@@ -11,11 +11,30 @@ static bool read_range(struct api_call *c, int64_t *start, int64_t *end)
     return api_time(c, "start", INT64_MIN, start) && api_time(c, "end", INT64_MAX, end);
 }
 
+static void add_warnings(struct api_call *c, const struct str *texts, size_t count)
+{
+    struct str *all = arena_array(c->arena, struct str, c->warning_count + count + 1);
+    if (!all || count == 0) return;
+    if (c->warning_count) memcpy(all, c->warnings, c->warning_count * sizeof *all);
+    memcpy(all + c->warning_count, texts, count * sizeof *all);
+    c->warnings = all;
+    c->warning_count += count;
+}
+
 static void warn_truncated(struct api_call *c)
 {
     static const struct str TEXT = STR_INIT("results truncated due to limit");
-    c->warnings = &TEXT;
-    c->warning_count = 1;
+    add_warnings(c, &TEXT, 1);
+}
+
+/* Blocks of the range that cannot be read for now. */
+static enum err_code warn_missing(struct api_call *c, int64_t start, int64_t end, struct err *err)
+{
+    struct source source = metrics_source(c->api->options.metrics);
+    struct str_list texts = { 0 };
+    TRY(source.ops->warnings(source.ctx, start, end, c->arena, &texts, err));
+    add_warnings(c, texts.ptr, texts.len);
+    return ERR_OK;
 }
 
 /* ---- series ---- */
@@ -67,7 +86,7 @@ static enum err_code collect_series(struct api_call *c, const struct api_matches
         TRY(rc);
     }
     if (list->len) qsort(list->ptr, list->len, sizeof *list->ptr, compare_labels);
-    return ERR_OK;
+    return warn_missing(c, start, end, err);
 }
 
 void api_series(struct api_call *c)
@@ -140,7 +159,7 @@ static enum err_code collect_strings(struct api_call *c, struct str name,
             (struct str_list){ both, out->len + part.len, out->is_truncated | part.is_truncated };
     }
     if (rounds > 1 && out->len) qsort(out->ptr, out->len, sizeof *out->ptr, compare_str);
-    return ERR_OK;
+    return warn_missing(c, q->mint_ms, q->maxt_ms, err);
 }
 
 static void answer_strings(struct api_call *c, struct str name)

@@ -24,9 +24,9 @@ struct block_set {
     struct mem_budget *mem;
     struct mutex change_lock; /* one change at a time; taken before `lock` */
     struct mutex lock;
-    struct held_list *current;    /* guarded by lock */
-    struct block_damage *damages; /* guarded by lock */
-    size_t damage_count, damage_cap;
+    struct held_list *current; /* guarded by lock */
+    struct unserved unserved;  /* changed under change_lock */
+    struct log log;
 };
 
 /* ---- lists ---- */
@@ -114,60 +114,99 @@ void block_set_put(struct block_set *s, const struct block_list *list)
     list_unref((struct held_list *)(uintptr_t)list);
 }
 
-/* ---- damage ---- */
+/* ---- blocks that are not served ---- */
 
-static void forget_damage(struct block_set *s, struct ulid id)
-{
-    MUTEX_SCOPE(&s->lock);
-    for (size_t i = 0; i < s->damage_count; i++) {
-        if (!ulid_eq(s->damages[i].id, id)) continue;
-        s->damages[i] = s->damages[--s->damage_count];
-        return;
-    }
-}
-
-/* Best effort: with no memory the block is left out all the same, only the reason is lost. */
-static void remember_damage(struct block_set *s, const struct block_damage *d)
-{
-    forget_damage(s, d->id);
-    MUTEX_SCOPE(&s->lock);
-    if (s->damage_count == s->damage_cap) {
-        size_t cap = s->damage_cap ? s->damage_cap * 2 : 4;
-        struct block_damage *grown = mem_realloc(
-            s->mem, MEM_CACHE, s->damages, s->damage_cap * sizeof *grown, cap * sizeof *grown);
-        if (!grown) return;
-        s->damages = grown;
-        s->damage_cap = cap;
-    }
-    s->damages[s->damage_count++] = *d;
-}
-
-/* The time range of a block that could not be opened, for warnings to queries. */
+/* Range and size of a block that could not be opened, if its meta.json can be read. */
 static void read_range(struct block_set *s, struct block_damage *d)
 {
     struct arena a;
     struct block_meta meta;
-    d->mint_ms = 0;
-    d->maxt_ms = -1;
     arena_init(&a, mem_source_of(s->mem, MEM_CACHE), 16u << 20);
     if (block_read_meta(s->blobs, d->id, &a, &meta, NULL) == ERR_OK) {
         d->mint_ms = meta.mint_ms;
         d->maxt_ms = meta.maxt_ms;
+        d->size_bytes = meta.size_bytes;
     }
     arena_deinit(&a);
+}
+
+static void log_state(struct block_set *s, const struct block_damage *d)
+{
+    char name[ULID_TEXT_LEN + 1];
+    ulid_text(d->id, name);
+    if (d->is_waiting) {
+        log_warn(&s->log, "block cannot be opened now, it is tried again", LOG_Z("block", name),
+                 LOG_ERR(&d->err));
+    } else {
+        log_error(&s->log, "damaged block set aside", LOG_Z("block", name),
+                  LOG_U64("offset", d->err.offset), LOG_ERR(&d->err));
+    }
+}
+
+/* Takes no lock. On failure *d is what there is to remember, with what was known of its range. */
+static enum err_code try_open(struct block_set *s, struct block_damage *d, struct block **out)
+{
+    d->err = (struct err){ 0 };
+    enum err_code code = block_open(s->blobs, s->mem, d->id, out, &d->err);
+    if (code == ERR_OK) return code;
+    d->err.code = code;
+    d->is_waiting = unserved_is_transient(code);
+    if (!unserved_has_range(d)) read_range(s, d);
+    return code;
+}
+
+/* change_lock is held, and there is room. */
+static void set_aside(struct block_set *s, const struct block_damage *d)
+{
+    struct block_damage before;
+    bool is_news =
+        !unserved_get(&s->unserved, d->id, &before) || before.is_waiting != d->is_waiting;
+    unserved_put(&s->unserved, d);
+    if (is_news) log_state(s, d);
+}
+
+static struct block_damage unknown_block(struct ulid id)
+{
+    return (struct block_damage){ .id = id, .mint_ms = 0, .maxt_ms = -1 };
+}
+
+enum block_state block_set_state(struct block_set *s, struct ulid id)
+{
+    struct block_damage d;
+    const struct block_list *l = block_set_get(s);
+    bool is_served = list_find(l, id) != NULL;
+    block_set_put(s, l);
+    if (is_served) return BLOCK_SERVED;
+    if (!unserved_get(&s->unserved, id, &d)) return BLOCK_ABSENT;
+    return d.is_waiting ? BLOCK_WAITING : BLOCK_QUARANTINED;
+}
+
+void block_set_forget(struct block_set *s, struct ulid id)
+{
+    MUTEX_SCOPE(&s->change_lock);
+    unserved_forget(&s->unserved, id);
+}
+
+size_t block_set_missing(struct block_set *s, int64_t mint_ms, int64_t maxt_ms,
+                         struct block_damage *out, size_t cap)
+{
+    return unserved_copy(&s->unserved, mint_ms, maxt_ms, out, cap);
+}
+
+struct unserved_sum block_set_unserved(struct block_set *s)
+{
+    return unserved_sum(&s->unserved);
 }
 
 enum err_code block_set_damages(struct block_set *s, struct arena *a, struct block_damage **out,
                                 size_t *out_count, struct err *err)
 {
-    MUTEX_SCOPE(&s->change_lock); /* keeps the count while memory is taken outside `lock` */
-    size_t count = s->damage_count;
+    MUTEX_SCOPE(&s->change_lock); /* keeps the count while memory is taken outside the lock */
+    size_t count = unserved_copy(&s->unserved, INT64_MIN, INT64_MAX, NULL, 0);
     struct block_damage *copy = arena_array(a, struct block_damage, count + 1);
     if (!copy) return err_set(err, ERR_NOMEM, "no memory for the list of damaged blocks");
-    for (size_t i = 0; i < count; i++)
-        copy[i] = s->damages[i];
+    *out_count = unserved_copy(&s->unserved, INT64_MIN, INT64_MAX, copy, count);
     *out = copy;
-    *out_count = count;
     return ERR_OK;
 }
 
@@ -207,17 +246,13 @@ static enum err_code open_all(struct block_set *s, const struct id_list *ids, st
             list_insert_take(l, block_ref(b));
             continue;
         }
-        struct block_damage d = { .id = ids->ids[i] };
-        enum err_code code = block_open(s->blobs, s->mem, d.id, &b, &d.err);
-        if (code == ERR_OK) {
-            forget_damage(s, d.id);
+        struct block_damage d = unknown_block(ids->ids[i]);
+        TRY(unserved_reserve(&s->unserved, err));
+        if (try_open(s, &d, &b) == ERR_OK) {
+            unserved_forget(&s->unserved, d.id);
             list_insert_take(l, b);
-        } else if (code == ERR_NOMEM) {
-            if (err) *err = d.err;
-            return code;
         } else {
-            read_range(s, &d);
-            remember_damage(s, &d);
+            set_aside(s, &d);
         }
     }
     return ERR_OK;
@@ -234,7 +269,7 @@ static void remove_replaced(struct block_set *s, const struct id_list *ids,
         ulid_text(ids->ids[i], name);
         enum err_code code = blobs_remove(s->blobs, str_of_z(name), NULL);
         (void)code;
-        forget_damage(s, ids->ids[i]);
+        unserved_forget(&s->unserved, ids->ids[i]);
     }
 }
 
@@ -278,19 +313,22 @@ enum err_code block_set_reload(struct block_set *s, struct err *err)
 
 /* ---- life ---- */
 
-enum err_code block_set_create(struct blobs *blobs, struct mem_budget *mem, struct block_set **out,
-                               struct err *err)
+enum err_code block_set_create(struct blobs *blobs, struct mem_budget *mem, struct log_sink *log,
+                               struct block_set **out, struct err *err)
 {
     struct block_set *created = mem_zalloc(mem, MEM_CACHE, sizeof *created);
     if (!created) return err_set(err, ERR_NOMEM, "no memory for the list of blocks");
     created->magic = SET_MAGIC;
     created->blobs = blobs;
     created->mem = mem;
+    created->log = (struct log){ log, "blocks" };
+    unserved_init(&created->unserved, mem);
     mutex_init(&created->lock);
     mutex_init(&created->change_lock);
     CLEANUP(block_set_destroy_p) struct block_set *s = created;
     TRY(blobs_sweep(blobs, err));
     TRY(block_set_reload(s, err));
+    (void)block_set_retry(s, 0); /* a single hiccup is over by now */
     *out = TAKE(s);
     return ERR_OK;
 }
@@ -300,7 +338,7 @@ void block_set_destroy(struct block_set *s)
     if (!s) return;
     ASSERT(s->magic == SET_MAGIC);
     list_unref(s->current);
-    if (s->damages) mem_free(s->mem, MEM_CACHE, s->damages, s->damage_cap * sizeof *s->damages);
+    unserved_deinit(&s->unserved);
     mutex_deinit(&s->lock);
     mutex_deinit(&s->change_lock);
     s->magic = 0;
@@ -309,31 +347,83 @@ void block_set_destroy(struct block_set *s)
 
 /* ---- changes ---- */
 
-enum err_code block_set_add(struct block_set *s, struct ulid id, struct err *err)
+/* Serve `b` in place of its parents; takes the reference, also on failure. change_lock is held. */
+static enum err_code serve_take(struct block_set *s, struct block *b, struct err *err)
 {
-    MUTEX_SCOPE(&s->change_lock);
     const struct block_list *old = &s->current->list;
-    if (list_find(old, id)) return ERR_OK;
     struct held_list *all = NULL, *kept = NULL;
-    struct block *b = NULL;
-    TRY(list_create(s->mem, old->len + 1, &all, err));
-    enum err_code code = block_open(s->blobs, s->mem, id, &b, err);
-    if (code == ERR_OK) {
-        list_insert_take(all, b);
-        for (size_t i = 0; i < old->len; i++)
-            list_insert_take(all, block_ref(old->ptr[i]));
-        code = list_without_replaced(s->mem, &all->list, &kept, err);
+    enum err_code code = list_create(s->mem, old->len + 1, &all, err);
+    if (code != ERR_OK) {
+        block_unref(b);
+        return code;
     }
+    list_insert_take(all, b);
+    for (size_t i = 0; i < old->len; i++)
+        list_insert_take(all, block_ref(old->ptr[i]));
+    code = list_without_replaced(s->mem, &all->list, &kept, err);
     if (code == ERR_OK) {
         const struct block_meta *m = block_borrow_meta(b);
         struct id_list parents = { .ids = (struct ulid *)(uintptr_t)m->parents,
                                    .count = m->parent_count };
         publish(s, kept);
-        forget_damage(s, id);
+        unserved_forget(&s->unserved, m->id);
         remove_replaced(s, &parents, &all->list);
     }
     list_unref(all);
     return code;
+}
+
+enum err_code block_set_add(struct block_set *s, struct ulid id, struct err *err)
+{
+    MUTEX_SCOPE(&s->change_lock);
+    struct block *b = NULL;
+    struct block_damage d = unknown_block(id);
+    if (list_find(&s->current->list, id)) return ERR_OK;
+    TRY(unserved_reserve(&s->unserved, err));
+    enum err_code code = try_open(s, &d, &b);
+    if (code == ERR_OK) {
+        code = serve_take(s, b, &d.err);
+        if (code != ERR_OK) {
+            d.is_waiting = unserved_is_transient(code);
+            read_range(s, &d);
+        }
+    }
+    if (code == ERR_OK) return code;
+    set_aside(s, &d);
+    if (err) *err = d.err;
+    return code;
+}
+
+/* One more attempt. The files are opened outside the lock, so that nobody waits for a slow disk. */
+static void try_again(struct block_set *s, struct block_damage *d, uint64_t now_ns)
+{
+    struct block *b = NULL;
+    char name[ULID_TEXT_LEN + 1];
+    enum err_code code = try_open(s, d, &b);
+    MUTEX_SCOPE(&s->change_lock);
+    if (block_set_state(s, d->id) != BLOCK_WAITING) { /* replaced meanwhile */
+        block_unref(b);
+        return;
+    }
+    if (code == ERR_OK) code = serve_take(s, b, &d->err);
+    if (code != ERR_OK) {
+        unserved_delay(d, now_ns);
+        set_aside(s, d);
+        return;
+    }
+    ulid_text(d->id, name);
+    log_info(&s->log, "block opened after all", LOG_Z("block", name));
+}
+
+size_t block_set_retry(struct block_set *s, uint64_t now_ns)
+{
+    struct block_damage d;
+    size_t attempts = 0;
+    while (unserved_due(&s->unserved, now_ns, &d)) {
+        try_again(s, &d, now_ns);
+        attempts++;
+    }
+    return attempts;
 }
 
 /* The list without one block. ERR_NOTFOUND when it is not there. */
@@ -365,8 +455,14 @@ void block_set_quarantine(struct block_set *s, struct ulid id, const struct err 
     const struct block *b = list_find(&s->current->list, id);
     if (!b) return;
     const struct block_meta *m = block_borrow_meta(b);
-    struct block_damage d = { id, *why, m->mint_ms, m->maxt_ms };
-    if (drop(s, id, NULL) == ERR_OK) remember_damage(s, &d);
+    struct block_damage d = { .id = id,
+                              .err = *why,
+                              .mint_ms = m->mint_ms,
+                              .maxt_ms = m->maxt_ms,
+                              .size_bytes = m->size_bytes };
+    /* Best effort: with no memory the block is left out all the same, only the reason is lost. */
+    bool has_room = unserved_reserve(&s->unserved, NULL) == ERR_OK;
+    if (drop(s, id, NULL) == ERR_OK && has_room) set_aside(s, &d);
 }
 
 uint64_t block_set_size_bytes(struct block_set *s)

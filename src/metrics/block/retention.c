@@ -61,7 +61,9 @@ enum err_code retention_apply(const struct retention *r, struct block_set *set,
     *out_dropped = 0;
     do {
         const struct block_list *list = block_set_get(set);
-        count = retention_plan(r, list, ids, DROPS_PER_ROUND);
+        struct retention all = *r;
+        all.other_bytes += block_set_unserved(set).waiting_bytes;
+        count = retention_plan(&all, list, ids, DROPS_PER_ROUND);
         block_set_put(set, list);
         for (size_t i = 0; i < count; i++) {
             enum err_code code = block_set_remove(set, ids[i], err);

@@ -15,7 +15,8 @@
  * Memory    MEM_QUERY (the budget of the request): 4 bytes per series of the head, 16 more for the
  *           newest sample; with blocks 28 and 12 per series and block.
  * Damage    A block that turns out to be damaged while it is read is quarantined; the query that
- *           met it fails with ERR_CORRUPT, the next one works without the block.
+ *           met it fails with ERR_CORRUPT, the next one works without the block. Blocks of the
+ *           range that are not served are named by the source's warnings().
  * Source    storage-engine.md section 17.
  */
 #ifndef PHAROS_METRICS_SELECT_SELECT_H

@@ -98,6 +98,9 @@ enum err_code select_label_names(void *ctx, const struct label_query *q, struct 
 enum err_code select_label_values(void *ctx, struct str name, const struct label_query *q,
                                   struct arena *a, struct str_list *out, struct err *err);
 
+enum err_code select_warnings(void *ctx, int64_t mint_ms, int64_t maxt_ms, struct arena *a,
+                              struct str_list *out, struct err *err);
+
 /* Does the block have samples in [mint, maxt]? */
 static inline bool block_is_in_range(const struct block *b, int64_t mint_ms, int64_t maxt_ms)
 {

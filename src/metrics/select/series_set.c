@@ -212,7 +212,8 @@ static enum err_code select_series(void *ctx, const struct source_request *req,
 
 struct source select_source(struct select_store *s)
 {
-    static const struct source_ops ops = { select_series, select_label_names, select_label_values };
+    static const struct source_ops ops = { select_series, select_label_names, select_label_values,
+                                           select_warnings };
     return (struct source){ s, &ops };
 }
 

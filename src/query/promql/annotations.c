@@ -41,7 +41,7 @@ void annotations_warn(struct annotations *a, struct promql_pos pos, const char *
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    add(a, &a->warnings, &a->warning_count, (struct annotation){ str_of_z(text), pos });
+    add(a, &a->warnings, &a->warning_count, (struct annotation){ str_of_z(text), pos, false });
 }
 
 void annotations_info(struct annotations *a, struct promql_pos pos, const char *fmt, ...)
@@ -51,7 +51,13 @@ void annotations_info(struct annotations *a, struct promql_pos pos, const char *
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    add(a, &a->infos, &a->info_count, (struct annotation){ str_of_z(text), pos });
+    add(a, &a->infos, &a->info_count, (struct annotation){ str_of_z(text), pos, false });
+}
+
+void annotations_warn_store(struct annotations *a, struct str text)
+{
+    add(a, &a->warnings, &a->warning_count,
+        (struct annotation){ .text = text, .is_of_store = true });
 }
 
 static int by_text(const void *a, const void *b)
@@ -66,8 +72,9 @@ struct str *annotations_render(const struct annotation *list, size_t count, cons
     for (size_t i = 0; texts && i < count; i++) {
         uint32_t line, column;
         promql_line_column(query, list[i].pos.start, &line, &column);
-        texts[i] = arena_printf(out, "PromQL %s: " STR_FMT " (%u:%u)", word, STR_ARG(list[i].text),
-                                line, column);
+        texts[i] = list[i].is_of_store ? arena_str(out, list[i].text)
+                                       : arena_printf(out, "PromQL %s: " STR_FMT " (%u:%u)", word,
+                                                      STR_ARG(list[i].text), line, column);
         if (!texts[i].ptr) return NULL;
     }
     /* Workers add them in any order. */

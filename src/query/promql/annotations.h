@@ -16,6 +16,7 @@
 struct annotation {
     struct str text; /* without prefix and position */
     struct promql_pos pos;
+    bool is_of_store; /* about the data, not about an expression: shown as it is */
 };
 
 struct annotations {
@@ -33,7 +34,9 @@ __attribute__((format(printf, 3, 4))) void annotations_warn(struct annotations *
 __attribute__((format(printf, 3, 4))) void annotations_info(struct annotations *a,
                                                             struct promql_pos pos, const char *fmt,
                                                             ...);
-/* "PromQL warning: ... (LINE:COL)", sorted, texts in `out`. NULL without memory. */
+/* What the store says about its data; the text is copied. */
+void annotations_warn_store(struct annotations *a, struct str text);
+/* "PromQL warning: ... (LINE:COL)", or the store's own words; sorted, texts in `out`. NULL without memory. */
 struct str *annotations_render(const struct annotation *list, size_t count, const char *word,
                                struct str query, struct arena *out);
 

@@ -26,6 +26,21 @@ static enum err_code count_series(struct eval *e, const struct series_set *set)
                       (unsigned long long)e->options->series_max);
 }
 
+/* Blocks of the range that cannot be read for now. After the select: what it did not see is named. */
+static enum err_code warn_of_store(struct eval *e, const struct source_request *request)
+{
+    const struct source *source = &e->options->source;
+    struct str_list texts = { 0 };
+    struct err err = { 0 };
+    if (source->ops->warnings == NULL) return ERR_OK;
+    enum err_code rc = source->ops->warnings(source->ctx, request->mint_ms, request->maxt_ms,
+                                             e->arena, &texts, &err);
+    if (rc != ERR_OK) return eval_failf(e, rc, "expanding series: %s", err.msg);
+    for (size_t i = 0; i < texts.len; i++)
+        annotations_warn_store(&e->annotations, texts.ptr[i]);
+    return ERR_OK;
+}
+
 static enum err_code select_series(struct eval *e, const struct promql_selector *s,
                                    const struct grid *g, int64_t range_ms, struct stream *out)
 {
@@ -49,7 +64,10 @@ static enum err_code select_series(struct eval *e, const struct promql_selector 
     struct err err = { 0 };
     enum err_code rc = e->options->source.ops->select(e->options->source.ctx, &request,
                                                       e->options->mem, &out->set, &err);
-    if (rc == ERR_OK) return count_series(e, out->set);
+    if (rc == ERR_OK) {
+        TRY(warn_of_store(e, &request));
+        return count_series(e, out->set);
+    }
     return eval_failf(e, rc, "expanding series: %s", err.detail[0] ? err.detail : err.msg);
 }
 

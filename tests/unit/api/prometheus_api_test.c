@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "api_rig.h"
+#include "metrics/metrics_priv.h"
 
 static struct api_rig rig;
 
@@ -184,6 +185,27 @@ START_TEST(metadata_of_series)
 }
 END_TEST
 
+/* A directory that looks like a block, without a meta.json: set aside. */
+START_TEST(answers_name_blocks_that_cannot_be_read)
+{
+#define MISSING                                                                                    \
+    "\"warnings\":[\"block 01ARZ3NDEKTSV4RRFFQ69G5FAV is damaged and was set aside: samples may "  \
+    "be missing\""
+    fill();
+    const struct file_layer *l = file_fault_layer(rig.disk);
+    ck_assert_int_eq(l->mkdir(l->ctx, "data/blocks/01ARZ3NDEKTSV4RRFFQ69G5FAV", NULL), ERR_OK);
+    ck_assert_int_eq(block_set_reload(rig.metrics->blocks, NULL), ERR_OK);
+    expect("/api/v1/series?match[]=n", 200,
+           "{\"status\":\"success\",\"data\":[{\"__name__\":\"n\",\"i\":\"1\"}]," MISSING "]}");
+    expect("/api/v1/labels?limit=1", 200,
+           "{\"status\":\"success\",\"data\":[\"__name__\"]," MISSING
+           ",\"results truncated due to limit\"]}");
+    expect("/api/v1/query?query=sum(m)%2Bsum(m)&time=1", 200,
+           "{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[]}," MISSING
+           "]}");
+}
+END_TEST
+
 START_TEST(a_long_answer_is_streamed_whole)
 {
     char target[256];
@@ -346,6 +368,7 @@ int main(void)
                         (int)(sizeof WRONG / sizeof WRONG[0]));
     tcase_add_test(tc, parse_errors_are_the_clients);
     tcase_add_test(tc, metadata_of_series);
+    tcase_add_test(tc, answers_name_blocks_that_cannot_be_read);
     tcase_add_test(tc, a_long_answer_is_streamed_whole);
     tcase_add_test(tc, remote_write_is_checked_and_good_samples_stay);
     tcase_add_test(tc, federation_adds_external_labels);

@@ -18,7 +18,7 @@ static struct block_set *set;
 static void open_set(void)
 {
     struct err err = { 0 };
-    assert_ok(block_set_create(f.blobs, f.mem, &set, &err), &err);
+    assert_ok(block_set_create(f.blobs, f.mem, NULL, &set, &err), &err);
 }
 
 static void reopen_set(void)
@@ -226,6 +226,184 @@ START_TEST(reader_can_put_a_block_into_quarantine)
 }
 END_TEST
 
+/* ---- blocks that wait ---- */
+
+struct log_lines {
+    unsigned warnings, errors, infos;
+};
+
+static void count_line(void *ctx, struct str line)
+{
+    struct log_lines *lines = ctx;
+    lines->warnings += str_find(line, STR("level=warn")) < line.len;
+    lines->errors += str_find(line, STR("level=error")) < line.len;
+    lines->infos += str_find(line, STR("level=info")) < line.len;
+}
+
+static void open_logging_set(struct log_sink *sink, struct log_lines *lines)
+{
+    *lines = (struct log_lines){ 0 };
+    sink->clock = &f.clock.clock;
+    atomic_init(&sink->level, LOG_INFO);
+    sink->ctx = lines;
+    sink->write_line = count_line;
+    clock_fake_advance_ms(&f.clock, 2000); /* past the limit of lines per second */
+    block_set_destroy(set);
+    set = NULL;
+    ck_assert_int_eq(block_set_create(f.blobs, f.mem, sink, &set, NULL), ERR_OK);
+}
+
+static void retry_later(uint64_t *now_ns)
+{
+    *now_ns += 61000000000ull;
+    (void)block_set_retry(set, *now_ns);
+}
+
+/* Each call that opening makes fails for good, for each reason that can pass. */
+START_TEST(block_that_cannot_be_opened_for_now_waits_until_it_can)
+{
+    static const enum file_fault_kind kinds[] = { FAULT_EIO, FAULT_EMFILE };
+    static const uint32_t OPENING = FAULT_BIT(FAULT_OPEN) | FAULT_BIT(FAULT_READ) |
+                                    FAULT_BIT(FAULT_MMAP) | FAULT_BIT(FAULT_STAT);
+    struct ulid a = add_block(0, NULL, 0), b = add_block(1, NULL, 0);
+    uint64_t size = block_set_size_bytes(set);
+    uint64_t points = 0;
+    for (size_t k = 0; k < 2; k++) {
+        for (uint64_t n = 1;; n++) {
+            struct log_sink sink = { 0 };
+            struct log_lines lines;
+            uint64_t before = file_fault_fired(f.disk), now_ns = 1;
+            file_fault_fail_op(f.disk, OPENING, n, kinds[k], FAULT_FOREVER);
+            open_logging_set(&sink, &lines);
+            if (file_fault_fired(f.disk) == before) break;
+            points++;
+            struct unserved_sum sum = block_set_unserved(set);
+            ck_assert_uint_eq(sum.quarantined, 0);
+            ck_assert_uint_ge(sum.waiting, 1);
+            unsigned warnings = lines.warnings;
+            ck_assert_uint_eq(warnings, sum.waiting);
+            for (int i = 0; i < 5; i++)
+                retry_later(&now_ns);
+            ck_assert_uint_eq(lines.warnings, warnings); /* once, not every time */
+            file_fault_clear(f.disk);
+            retry_later(&now_ns);
+            assert_served((struct ulid[]){ a, b }, 2);
+            ck_assert_uint_eq(block_set_size_bytes(set), size);
+            ck_assert_uint_eq(block_set_unserved(set).waiting, 0);
+            ck_assert_uint_eq(lines.infos, warnings);
+            ck_assert_uint_eq(lines.errors, 0);
+        }
+        file_fault_clear(f.disk);
+    }
+    ck_assert_uint_gt(points, 20);
+    reopen_set(); /* the last sink goes */
+}
+END_TEST
+
+START_TEST(a_single_failure_at_start_costs_nothing)
+{
+    struct ulid a = add_block(0, NULL, 0);
+    file_fault_fail_op(f.disk, FAULT_BIT(FAULT_OPEN), 2, FAULT_EMFILE, FAULT_ONCE);
+    reopen_set();
+    assert_served(&a, 1);
+}
+END_TEST
+
+START_TEST(attempts_become_rare)
+{
+    (void)add_block(0, NULL, 0);
+    file_fault_fail_op(f.disk, FAULT_BIT(FAULT_MMAP), 1, FAULT_EIO, FAULT_FOREVER);
+    reopen_set();
+    size_t attempts = 0;
+    for (uint64_t second = 10; second < 10 + 3600; second++)
+        attempts += block_set_retry(set, second * 1000000000ull);
+    ck_assert_uint_ge(attempts, 60);
+    ck_assert_uint_le(attempts, 70);
+    file_fault_clear(f.disk);
+}
+END_TEST
+
+START_TEST(damaged_block_is_not_tried_again_and_reported_once)
+{
+    struct log_sink sink = { 0 };
+    struct log_lines lines;
+    struct ulid a = add_block(0, NULL, 0);
+    flip(a, "tombstones");
+    open_logging_set(&sink, &lines);
+    ck_assert_int_eq(block_set_state(set, a), BLOCK_QUARANTINED);
+    ck_assert_uint_eq(block_set_retry(set, UINT64_MAX), 0);
+    ck_assert_int_eq(block_set_reload(set, NULL), ERR_OK);
+    ck_assert_uint_eq(lines.errors, 1);
+    ck_assert_uint_eq(lines.warnings, 0);
+    reopen_set();
+}
+END_TEST
+
+START_TEST(waiting_block_that_turns_out_damaged_goes_into_quarantine)
+{
+    struct log_sink sink = { 0 };
+    struct log_lines lines;
+    struct ulid a = add_block(0, NULL, 0);
+    file_fault_fail_op(f.disk, FAULT_BIT(FAULT_MMAP), 1, FAULT_EIO, FAULT_FOREVER);
+    open_logging_set(&sink, &lines);
+    ck_assert_int_eq(block_set_state(set, a), BLOCK_WAITING);
+    file_fault_clear(f.disk);
+    flip(a, "tombstones");
+    ck_assert_uint_eq(block_set_retry(set, 2000000000), 1);
+    ck_assert_int_eq(block_set_state(set, a), BLOCK_QUARANTINED);
+    ck_assert_uint_eq(lines.warnings, 1);
+    ck_assert_uint_eq(lines.errors, 1);
+    reopen_set();
+}
+END_TEST
+
+START_TEST(parents_are_served_until_the_waiting_block_opens)
+{
+    struct ulid a = add_block(0, NULL, 0), b = add_block(1, NULL, 0), merged;
+    ck_assert_int_eq(write_block(f.blobs, 0, (struct ulid[]){ a, b }, 2, &merged), ERR_OK);
+    file_fault_fail_op(f.disk, FAULT_BIT(FAULT_MMAP), 1, FAULT_EIO, FAULT_FOREVER);
+    ck_assert_int_eq(block_set_add(set, merged, NULL), ERR_IO);
+    file_fault_clear(f.disk);
+    ck_assert_int_eq(block_set_state(set, merged), BLOCK_WAITING);
+    assert_served((struct ulid[]){ a, b }, 2);
+    ck_assert_uint_eq(block_set_retry(set, 1), 1);
+    assert_served(&merged, 1);
+    ck_assert(!is_on_disk(a));
+    ck_assert(!is_on_disk(b));
+}
+END_TEST
+
+/* The oldest of three blocks waits; only when it opens can retention say that it must go. */
+START_TEST(retention_counts_a_waiting_block_and_leaves_it)
+{
+    struct ulid ids[3];
+    uint64_t dropped;
+    for (int i = 0; i < 3; i++)
+        ids[i] = add_block(i, NULL, 0);
+    uint64_t each = block_set_size_bytes(set) / 3;
+    file_fault_fail_op(f.disk, FAULT_BIT(FAULT_MMAP), 1, FAULT_EIO, FAULT_ONCE);
+    file_fault_fail_op(f.disk, FAULT_BIT(FAULT_MMAP), 6, FAULT_EIO, FAULT_ONCE); /* once more */
+    reopen_set();
+    assert_served(ids + 1, 2);
+    ck_assert_int_eq(block_set_state(set, ids[0]), BLOCK_WAITING);
+    struct retention r = { .bytes_max = 3 * each + each / 2 };
+    ck_assert_int_eq(retention_apply(&r, set, &dropped, NULL), ERR_OK);
+    ck_assert_uint_eq(dropped, 0);
+    r.bytes_max = 2 * each + each / 2;
+    ck_assert_int_eq(retention_apply(&r, set, &dropped, NULL), ERR_OK);
+    ck_assert_uint_eq(dropped, 1); /* three are there, not two */
+    r = (struct retention){ .now_ms = INT64_MAX, .keep_ms = 1 };
+    ck_assert_int_eq(retention_apply(&r, set, &dropped, NULL), ERR_OK);
+    assert_served(NULL, 0);
+    ck_assert(is_on_disk(ids[0]));
+    ck_assert_uint_eq(block_set_retry(set, 2000000000), 1);
+    assert_served(ids, 1);
+    ck_assert_int_eq(retention_apply(&r, set, &dropped, NULL), ERR_OK);
+    assert_served(NULL, 0);
+    ck_assert(!is_on_disk(ids[0]));
+}
+END_TEST
+
 /* ---- retention ---- */
 
 START_TEST(retention_by_time_drops_what_is_wholly_older)
@@ -380,7 +558,7 @@ static bool recover(struct file_fault *disk, const struct acknowledged *k, uint6
     struct blobs *blobs = open_store(disk);
     struct block_set *s = NULL;
     file_fault_cut(disk, cut);
-    enum err_code code = block_set_create(blobs, f.mem, &s, NULL);
+    enum err_code code = block_set_create(blobs, f.mem, NULL, &s, NULL);
     bool is_cut = file_fault_is_stopped(disk);
     if (!is_cut) {
         ck_assert_int_eq(code, ERR_OK);
@@ -398,7 +576,7 @@ START_TEST(power_loss_at_every_step_loses_nothing)
         struct file_fault *disk = file_fault_create(steps);
         struct blobs *blobs = open_store(disk);
         struct block_set *s = NULL;
-        ck_assert_int_eq(block_set_create(blobs, f.mem, &s, NULL), ERR_OK);
+        ck_assert_int_eq(block_set_create(blobs, f.mem, NULL, &s, NULL), ERR_OK);
         file_fault_cut(disk, steps + 1);
         struct acknowledged k = scenario(blobs, s);
         is_cut = file_fault_is_stopped(disk);
@@ -433,7 +611,7 @@ START_TEST(every_failing_call_is_survived)
         struct file_fault *disk = file_fault_create(call);
         struct blobs *blobs = open_store(disk);
         struct block_set *s = NULL;
-        ck_assert_int_eq(block_set_create(blobs, f.mem, &s, NULL), ERR_OK);
+        ck_assert_int_eq(block_set_create(blobs, f.mem, NULL, &s, NULL), ERR_OK);
         file_fault_fail_op(disk, FAULT_ALL_OPS, call, kinds[call % 3], FAULT_ONCE);
         struct acknowledged k = scenario(blobs, s);
         fired = file_fault_fired(disk);
@@ -457,7 +635,7 @@ START_TEST(every_failing_allocation_is_survived)
         struct file_fault *disk = file_fault_create(n);
         struct blobs *blobs = open_store(disk);
         struct block_set *s = NULL;
-        ck_assert_int_eq(block_set_create(blobs, f.mem, &s, NULL), ERR_OK);
+        ck_assert_int_eq(block_set_create(blobs, f.mem, NULL, &s, NULL), ERR_OK);
         mem_test_fail_at(f.mem, n, MEM_FAIL_ONCE);
         struct acknowledged k = scenario(blobs, s);
         fired = mem_test_fired(f.mem);
@@ -535,6 +713,13 @@ int main(void)
     tcase_add_test(tc, staged_blocks_go_at_start);
     tcase_add_test(tc, damaged_block_is_set_aside_and_reported);
     tcase_add_test(tc, reader_can_put_a_block_into_quarantine);
+    tcase_add_test(tc, block_that_cannot_be_opened_for_now_waits_until_it_can);
+    tcase_add_test(tc, a_single_failure_at_start_costs_nothing);
+    tcase_add_test(tc, attempts_become_rare);
+    tcase_add_test(tc, damaged_block_is_not_tried_again_and_reported_once);
+    tcase_add_test(tc, waiting_block_that_turns_out_damaged_goes_into_quarantine);
+    tcase_add_test(tc, parents_are_served_until_the_waiting_block_opens);
+    tcase_add_test(tc, retention_counts_a_waiting_block_and_leaves_it);
     tcase_add_test(tc, retention_by_time_drops_what_is_wholly_older);
     tcase_add_test(tc, retention_by_size_drops_the_oldest_first);
     tcase_add_test(tc, retention_keeps_the_block_that_ends_last_when_told);

@@ -7,9 +7,8 @@
 static struct regex *compiled[REGEX_MAX]; /* one process per test */
 static size_t compiled_count;
 
-static void open_engine(struct engine_rig *r)
+static enum err_code try_open(struct engine_rig *r, struct err *err)
 {
-    struct err err = { 0 };
     struct metrics_options o = { .files = file_fault_layer(r->disk),
                                  .clock = &r->clock.clock,
                                  .mem = r->mem,
@@ -18,7 +17,13 @@ static void open_engine(struct engine_rig *r)
                                  .exemplars_max = 100,
                                  .label_limits = LABEL_LIMITS_DEFAULT,
                                  .without_maintenance = true };
-    enum err_code rc = metrics_open(&o, NULL, NULL, &r->engine, &err);
+    return metrics_open(&o, NULL, NULL, &r->engine, err);
+}
+
+void engine_rig_open(struct engine_rig *r)
+{
+    struct err err = { 0 };
+    enum err_code rc = try_open(r, &err);
     ck_assert_msg(rc == ERR_OK, "open: %s %s", err.msg, err.detail);
 }
 
@@ -42,7 +47,7 @@ void engine_rig_setup(struct engine_rig *r, uint64_t seed)
     arena_init(&r->arena, mem_source_of(r->mem, MEM_QUERY), (size_t)512 << 20);
     r->model = mem_zalloc(r->mem, MEM_SYSTEM, MODEL_SERIES_MAX * sizeof *r->model);
     ck_assert_ptr_nonnull(r->model);
-    open_engine(r);
+    engine_rig_open(r);
 }
 
 void engine_rig_teardown(struct engine_rig *r)
@@ -64,7 +69,14 @@ void engine_rig_teardown(struct engine_rig *r)
 void engine_rig_reopen(struct engine_rig *r)
 {
     close_engine(r);
-    open_engine(r);
+    engine_rig_open(r);
+}
+
+bool engine_rig_try_reopen(struct engine_rig *r)
+{
+    struct err ignored = { 0 };
+    close_engine(r);
+    return try_open(r, &ignored) == ERR_OK;
 }
 
 void engine_rig_reboot(struct engine_rig *r, uint64_t image_seed)
@@ -76,7 +88,7 @@ void engine_rig_reboot(struct engine_rig *r, uint64_t image_seed)
     (void)rc;
     file_fault_destroy(r->disk);
     r->disk = image;
-    open_engine(r);
+    engine_rig_open(r);
 }
 
 /* ---- model ---- */

@@ -43,6 +43,9 @@ void engine_rig_setup(struct engine_rig *r, uint64_t seed);
 /* Also checks that nothing leaks. */
 void engine_rig_teardown(struct engine_rig *r);
 void engine_rig_reopen(struct engine_rig *r);
+/* The same, and the start may fail: then false, and engine_rig_open comes next. */
+bool engine_rig_try_reopen(struct engine_rig *r);
+void engine_rig_open(struct engine_rig *r);
 /* The power is lost, now or where the disk was cut; the machine starts again with the image of that
  * seed (os/file_fault.h). */
 void engine_rig_reboot(struct engine_rig *r, uint64_t image_seed);
