@@ -129,51 +129,6 @@ static enum err_code grouping_of(struct eval *e, const struct promql_expr *x, bo
     return ERR_OK;
 }
 
-static bool has_one_name(const struct promql_expr *x)
-{
-    while (x) {
-        x = promql_unwrap(x);
-        if (x->kind == PROMQL_MATRIX_SELECTOR) x = x->matrix->selector;
-        if (x->kind == PROMQL_VECTOR_SELECTOR) {
-            for (size_t i = 0; i < x->selector->matchers.len; i++) {
-                const struct matcher *m = &x->selector->matchers.ptr[i];
-                if (m->type == MATCH_EQ && str_eq(m->name, LABEL_METRIC_NAME)) return true;
-            }
-            return false;
-        }
-        const struct promql_expr *next = NULL;
-        for (size_t i = 0; promql_child(x, i); i++) {
-            const struct promql_expr *child = promql_child(x, i);
-            if (child->type == PROMQL_VECTOR || child->type == PROMQL_MATRIX) next = child;
-        }
-        x = next;
-    }
-    return false;
-}
-
-/* Immediate name removal: metrics that differ in nothing but their name are an error before they could be
- * aggregated, or one series if they take turns. Where there are any, make a vector of the stream first. Selectors of one
- * metric cannot have that. */
-static enum err_code settle_duplicates(struct eval *e, struct stream *s, const struct grid *g)
-{
-    size_t count = stream_count(s), groups;
-    struct label_grouping all = { .is_without = true };
-    struct vector v;
-    if (!s->drop_name || e->options->delayed_name_removal) return ERR_OK;
-    if (s->set && has_one_name(s->expr)) return ERR_OK;
-    struct hash128 *keys = arena_array_raw(e->arena, struct hash128, count + 1);
-    uint32_t *ids = arena_array_raw(e->arena, uint32_t, count + 1);
-    if (!keys || !ids) return eval_fail_nomem(e);
-    TRY(stream_group_hashes(e, s, &all, keys));
-    TRY(group_ids(e, keys, count, ids, &groups));
-    if (groups == count) return ERR_OK;
-    TRY(stream_collect(e, s, g, &v));
-    TRY(vector_settle_names(e, g, &v));
-    stream_close(s);
-    *s = (struct stream){ .base = STREAM_VECTOR, .expr = s->expr, .vector = v };
-    return ERR_OK;
-}
-
 static enum err_code find_groups(struct aggregation *ag, const struct label_grouping *grouping)
 {
     struct eval *e = ag->e;
@@ -243,12 +198,10 @@ static enum err_code aggregate_stream(struct eval *e, const struct promql_expr *
 {
     struct label_grouping grouping = { 0 };
     struct aggregation ag = { .e = e, .x = x, .g = g, .stream = s, .op = x->aggregate->op };
-    bool drops_name = s->drop_name;
     *out = (struct vector){ NULL, 0 };
-    TRY(settle_duplicates(e, s, g));
     ag.series_count = stream_count(s);
     if (ag.series_count == 0) return ERR_OK;
-    TRY(grouping_of(e, x, drops_name, &grouping));
+    TRY(grouping_of(e, x, s->drop_name, &grouping));
     TRY(find_groups(&ag, &grouping));
     TRY(plan_parts(&ag));
     pool_run(e->pool, ag.parts, on_part, &ag);

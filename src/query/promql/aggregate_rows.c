@@ -69,7 +69,8 @@ static int by_rank(const void *a, const void *b)
     return order ? order : (x->series > y->series) - (x->series < y->series);
 }
 
-/* k per step as a count; false after failing. */
+/* k must be a count at every step, with input or without, unless nothing is asked for at any of them. (Releases before
+ * 3.14 looked at k only where there was input: `topk(NaN, nothing)` was empty there.) */
 static enum err_code check_k(struct rows *r)
 {
     bool any = false;
@@ -266,24 +267,44 @@ static enum err_code limit_count(struct rows *r, struct vector *out)
     return ERR_OK;
 }
 
-static double capped_ratio(struct rows *r, double ratio)
+/* What a parameter takes over the whole range: its warnings tell no more than that. */
+struct param_range {
+    double least, most; /* least > most: nothing but NaN */
+    bool any_nan;
+};
+
+static struct param_range param_range(const struct rows *r)
+{
+    struct param_range range = { INFINITY, -INFINITY, false };
+    for (size_t k = 0; k < r->g->count; k++) {
+        double v = r->param[k];
+        range.any_nan |= isnan(v) != 0;
+        if (v < range.least) range.least = v;
+        if (v > range.most) range.most = v;
+    }
+    return range;
+}
+
+static void warn_ratio(struct rows *r, double ratio)
 {
     char text[FLOAT_TEXT_SIZE];
-    if (ratio >= -1 && ratio <= 1) return ratio;
     size_t len = float_format(ratio, FLOAT_GO_G, text);
     annotations_warn(&r->e->annotations, r->x->aggregate->param->pos,
                      "ratio value should be between -1 and 1, got %.*s, capping to %d", (int)len,
                      text, ratio > 1 ? 1 : -1);
-    return ratio > 1 ? 1 : -1;
 }
 
 static enum err_code limit_share(struct rows *r, struct vector *out)
 {
     struct labels effective;
+    struct param_range range = param_range(r);
     TRY(empty_copy(r, out));
+    if (range.most > 1) warn_ratio(r, range.most);
+    if (range.least < -1) warn_ratio(r, range.least);
     for (size_t k = 0; k < r->g->count; k++) {
-        if (isnan(r->param[k])) return eval_fail(r->e, ERR_INVALID, "Ratio value is NaN");
-        r->param[k] = capped_ratio(r, r->param[k]);
+        double ratio = r->param[k];
+        if (isnan(ratio)) return eval_fail(r->e, ERR_INVALID, "Ratio value is NaN");
+        r->param[k] = ratio > 1 ? 1 : ratio < -1 ? -1 : ratio;
     }
     for (size_t i = 0; i < r->in.count; i++) {
         effective = r->in.series[i].labels;
@@ -322,9 +343,13 @@ static enum err_code quantile(struct rows *r, struct vector *out)
 {
     double *values = arena_array_raw(r->e->arena, double, r->in.count + 1);
     if (!values) return eval_fail_nomem(r->e);
+    struct promql_pos pos = r->x->aggregate->param->pos;
+    struct param_range range = param_range(r);
+    if (range.any_nan) warn_quantile(r->e, pos, NAN);
+    if (range.most > 1) warn_quantile(r->e, pos, range.most);
+    if (range.least < 0) warn_quantile(r->e, pos, range.least);
     TRY(group_series(r, out));
     for (size_t k = 0; k < r->g->count; k++) {
-        bool any = false;
         for (size_t group = 0; group < r->group_count; group++) {
             size_t n = 0;
             for (size_t at = r->begin[group]; at < r->begin[group + 1]; at++) {
@@ -332,11 +357,9 @@ static enum err_code quantile(struct rows *r, struct vector *out)
                 if (row->has[k]) values[n++] = row->value[k];
             }
             if (n == 0) continue;
-            any = true;
             out->series[group].row.has[k] = 1;
             out->series[group].row.value[k] = quantile_of(r->param[k], values, n);
         }
-        if (any) warn_quantile(r->e, r->x->aggregate->param->pos, r->param[k]);
     }
     return ERR_OK;
 }
@@ -357,10 +380,10 @@ static int by_group_and_bits(const void *a, const void *b)
     return 0;
 }
 
+/* Values are one when their text is: every NaN is, 0 and -0 are not. */
 static uint64_t bits_for_count(double v)
 {
-    if (isnan(v)) return bits_of_double(NAN);
-    return bits_of_double(v == 0 ? 0 : v);
+    return bits_of_double(isnan(v) ? NAN : v);
 }
 
 static enum err_code check_label_name(struct eval *e, struct str label)

@@ -289,6 +289,8 @@ static enum err_code match_one(struct matching *t, uint32_t i, size_t k)
     bool fills = t->m->has_fill_right;
     if (!one && !fills) return ERR_OK;
     if (t->m->card == PROMQL_ONE_TO_ONE) {
+        /* Whether or not a filter lets the pairs through. (Releases before 3.14 counted only the pairs with a result,
+         * so that such a filter worked or failed with the values of the moment.) */
         if (t->matched[id] == k + 1) {
             return eval_fail(t->e, ERR_INVALID,
                              "multiple matches for labels: many-to-one matching must be explicit "

@@ -159,6 +159,7 @@ struct stream {
     bool has_at;
     bool wants_time; /* SELECTOR: the sample's own time in s instead of its value */
     bool drop_name;
+    bool is_settled; /* stream_settle_names has seen it */
     struct map maps[STREAM_MAPS_MAX];
     size_t map_count;
 };
@@ -167,6 +168,11 @@ struct stream {
 CHECK_RESULT enum err_code stream_open(struct eval *e, const struct promql_expr *x,
                                        const struct grid *g, struct stream *out);
 void stream_close(struct stream *s);
+/* Immediate name removal, at the operation that drops the name: metrics that then are equal are the labelset error, or one
+ * series if they take turns, before a later filter may hide them. Where there are any the stream becomes a vector;
+ * selectors of one metric cannot have that and cost nothing. */
+CHECK_RESULT enum err_code stream_settle_names(struct eval *e, const struct grid *g,
+                                               struct stream *s);
 size_t stream_count(const struct stream *s);
 CHECK_RESULT enum err_code stream_labels(struct eval *e, const struct stream *s, size_t i,
                                          struct arena *a, struct labels *out, bool *out_drop_name);

@@ -86,19 +86,19 @@ static enum err_code fn_absent(struct eval *e, const struct promql_expr *x, cons
     return put_absent(e, x->call->args[0], g, present, out);
 }
 
-/* Through present_over_time of the same argument. */
+/* Through last_over_time of the same argument: a point wherever there is a sample, and no name dropped. */
 static enum err_code fn_absent_over_time(struct eval *e, const struct promql_expr *x,
                                          const struct grid *g, struct vector *out)
 {
     struct promql_call call = *x->call;
-    struct promql_expr present_call = *x;
+    struct promql_expr last_call = *x;
     struct stream *s = arena_new(e->arena, struct stream);
     struct vector v = { 0 };
     uint8_t *present;
     if (!s) return eval_fail_nomem(e);
-    call.fn = promql_function_get(PROMQL_FN_PRESENT_OVER_TIME);
-    present_call.call = &call;
-    enum err_code rc = stream_open(e, &present_call, g, s);
+    call.fn = promql_function_get(PROMQL_FN_LAST_OVER_TIME);
+    last_call.call = &call;
+    enum err_code rc = stream_open(e, &last_call, g, s);
     if (rc == ERR_OK) rc = stream_collect(e, s, g, &v);
     stream_close(s);
     TRY(rc);

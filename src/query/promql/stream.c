@@ -244,37 +244,51 @@ static bool is_own_time(const struct promql_expr *x)
     return is_direct_selector(arg);
 }
 
-enum err_code stream_open(struct eval *e, const struct promql_expr *x, const struct grid *g,
-                          struct stream *out)
+/* A minus, an operator with a scalar, or a function of single values over another stream? */
+static bool is_map(const struct promql_expr *x)
 {
     struct map ignored;
+    if (x->kind == PROMQL_UNARY || is_scalar_binary(x)) return true;
+    return x->kind == PROMQL_CALL && x->call->arg_count > 0 &&
+           map_of_function(x->call->fn->id, &ignored);
+}
+
+static enum err_code open_map(struct eval *e, const struct promql_expr *x, const struct grid *g,
+                              struct stream *out)
+{
+    enum err_code rc;
+    if (x->kind == PROMQL_UNARY) {
+        rc = stream_open(e, x->unary.inner, g, out);
+        if (rc != ERR_OK) return rc;
+        out->drop_name = true;
+        rc = add_map(e, out, (struct map){ .fn = negate });
+    } else if (x->kind == PROMQL_BINARY) {
+        rc = open_scalar_binary(e, x, g, out);
+    } else {
+        rc = open_mapped_call(e, x, g, out);
+    }
+    if (rc != ERR_OK || out->map_count < STREAM_MAPS_MAX) return rc;
+    /* A very long chain: make a vector of it and go on from there. */
+    struct vector v;
+    rc = stream_collect(e, out, g, &v);
+    stream_close(out);
+    *out = (struct stream){ .base = STREAM_VECTOR,
+                            .expr = x,
+                            .vector = v,
+                            .drop_name = out->drop_name,
+                            .is_settled = out->is_settled };
+    return rc;
+}
+
+static enum err_code open_stream(struct eval *e, const struct promql_expr *x, const struct grid *g,
+                                 struct stream *out)
+{
     struct window_call window;
     while (x->kind == PROMQL_PAREN)
         x = x->inner;
     if (x->kind == PROMQL_UNARY && !x->unary.is_minus)
         return stream_open(e, x->unary.inner, g, out);
-    if (x->kind == PROMQL_UNARY || is_scalar_binary(x) ||
-        (x->kind == PROMQL_CALL && map_of_function(x->call->fn->id, &ignored) &&
-         x->call->arg_count > 0)) {
-        enum err_code rc;
-        if (x->kind == PROMQL_UNARY) {
-            rc = stream_open(e, x->unary.inner, g, out);
-            if (rc != ERR_OK) return rc;
-            out->drop_name = true;
-            rc = add_map(e, out, (struct map){ .fn = negate });
-        } else if (x->kind == PROMQL_BINARY) {
-            rc = open_scalar_binary(e, x, g, out);
-        } else {
-            rc = open_mapped_call(e, x, g, out);
-        }
-        if (rc != ERR_OK || out->map_count < STREAM_MAPS_MAX) return rc;
-        /* A very long chain: make a vector of it and go on from there. */
-        struct vector v;
-        rc = stream_collect(e, out, g, &v);
-        stream_close(out);
-        *out = (struct stream){ .base = STREAM_VECTOR, .expr = x, .vector = v };
-        return rc;
-    }
+    if (is_map(x)) return open_map(e, x, g, out);
     *out = (struct stream){ .base = STREAM_VECTOR, .expr = x };
     if (is_direct_selector(x) || is_own_time(x)) {
         const struct promql_expr *selector = x;
@@ -287,6 +301,13 @@ enum err_code stream_open(struct eval *e, const struct promql_expr *x, const str
     if (x->kind == PROMQL_CALL && window_call_of(x->call->fn->id, &window))
         return open_window(e, x, g, out);
     return eval_vector(e, x, g, &out->vector);
+}
+
+enum err_code stream_open(struct eval *e, const struct promql_expr *x, const struct grid *g,
+                          struct stream *out)
+{
+    TRY(open_stream(e, x, g, out));
+    return stream_settle_names(e, g, out);
 }
 
 void stream_close(struct stream *s)

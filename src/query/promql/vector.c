@@ -170,6 +170,52 @@ enum err_code vector_after_call(struct eval *e, const struct grid *g, struct vec
     return e->options->delayed_name_removal ? ERR_OK : vector_settle_names(e, g, v);
 }
 
+/* Does the selector that feeds the stream ask for one metric by name? */
+static bool has_one_name(const struct promql_expr *x)
+{
+    while (x) {
+        x = promql_unwrap(x);
+        if (x->kind == PROMQL_MATRIX_SELECTOR) x = x->matrix->selector;
+        if (x->kind == PROMQL_VECTOR_SELECTOR) {
+            for (size_t i = 0; i < x->selector->matchers.len; i++) {
+                const struct matcher *m = &x->selector->matchers.ptr[i];
+                if (m->type == MATCH_EQ && str_eq(m->name, LABEL_METRIC_NAME)) return true;
+            }
+            return false;
+        }
+        const struct promql_expr *next = NULL;
+        for (size_t i = 0; promql_child(x, i); i++) {
+            const struct promql_expr *child = promql_child(x, i);
+            if (child->type == PROMQL_VECTOR || child->type == PROMQL_MATRIX) next = child;
+        }
+        x = next;
+    }
+    return false;
+}
+
+enum err_code stream_settle_names(struct eval *e, const struct grid *g, struct stream *s)
+{
+    size_t count = stream_count(s), groups;
+    struct label_grouping all = { .is_without = true };
+    struct vector v;
+    if (s->is_settled || !s->drop_name || e->options->delayed_name_removal) return ERR_OK;
+    s->is_settled = true;
+    if (s->set && has_one_name(s->expr)) return ERR_OK;
+    struct hash128 *keys = arena_array_raw(e->arena, struct hash128, count + 1);
+    uint32_t *ids = arena_array_raw(e->arena, uint32_t, count + 1);
+    if (!keys || !ids) return eval_fail_nomem(e);
+    TRY(stream_group_hashes(e, s, &all, keys));
+    TRY(group_ids(e, keys, count, ids, &groups));
+    if (groups == count) return ERR_OK;
+    TRY(stream_collect(e, s, g, &v));
+    TRY(vector_settle_names(e, g, &v));
+    stream_close(s);
+    *s = (struct stream){
+        .base = STREAM_VECTOR, .expr = s->expr, .vector = v, .drop_name = true, .is_settled = true
+    };
+    return ERR_OK;
+}
+
 void vector_drop_empty(const struct grid *g, struct vector *v)
 {
     size_t n = 0;

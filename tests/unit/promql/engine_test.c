@@ -223,6 +223,40 @@ START_TEST(immediate_removal_refuses_equal_labels_at_once)
 }
 END_TEST
 
+/* At the operation that drops the name, before a filter may hide the equal labels. */
+START_TEST(immediate_removal_refuses_equal_labels_before_a_filter)
+{
+    load_two_metrics();
+    expect_labelset_error("exp({__name__=~\".*_total\"}) > 1e300");
+    expect_labelset_error("count(exp({__name__=~\".*_total\"}) > 1e300)");
+    expect_labelset_error("sum by (x) (-{__name__=~\".*_total\"} > 0)");
+    expect_labelset_error("count({__name__=~\".*_total\"} * 2 > 1e300)");
+    expect_labelset_error("count(({__name__=~\".*_total\"} > bool 5) > 1)");
+    expect_labelset_error("timestamp({__name__=~\".*_total\"}) > 1e300");
+    expect_labelset_error("clamp(count_over_time({__name__=~\".*_total\"}[1m]), 1e3, 0)");
+    expect_labelset_error("topk(1, clamp(rate({__name__=~\".*_total\"}[1m]), 2, 1))");
+    expect_labelset_error("max_over_time((-{__name__=~\".*_total\"} > 1e300)[1m:15s])");
+    expect_labelset_error("count(-(a_total or on (__name__) b_total) > 1e300)");
+}
+END_TEST
+
+/* Filters before it, and what gives no points, are fine. */
+START_TEST(immediate_removal_sees_what_is_left_only)
+{
+    load_two_metrics();
+    fixture_instant(&f, "count(-({__name__=~\".*_total\"} > 1e300))", 60000);
+    ck_assert_str_eq(fixture_text(&f), "");
+    fixture_instant(&f, "clamp({__name__=~\".*_total\"}, 2, 1)", 60000);
+    ck_assert_str_eq(fixture_text(&f), "");
+    fixture_instant(&f, "count({__name__=~\".*_total\"} > 1)", 60000);
+    ck_assert_str_eq(fixture_text(&f), "{} 3@60000\n");
+    fixture_instant(&f, "count(abs({__name__=~\".*_total\", x=\"2\"}) > 1)", 60000);
+    ck_assert_str_eq(fixture_text(&f), "{} 1@60000\n");
+    fixture_instant(&f, "absent_over_time({__name__=~\".*_total\"}[1m])", 60000);
+    ck_assert_str_eq(fixture_text(&f), "");
+}
+END_TEST
+
 START_TEST(immediate_removal_lets_distinct_labels_through)
 {
     load_two_metrics();
@@ -339,6 +373,8 @@ int main(void)
     tcase_add_test(tc, many_groups_give_the_same_as_no_grouping);
     tcase_add_loop_test(tc, quantiles_are_those_of_the_sorted_values, 0, 30);
     tcase_add_test(tc, immediate_removal_refuses_equal_labels_at_once);
+    tcase_add_test(tc, immediate_removal_refuses_equal_labels_before_a_filter);
+    tcase_add_test(tc, immediate_removal_sees_what_is_left_only);
     tcase_add_test(tc, immediate_removal_lets_distinct_labels_through);
     tcase_add_test(tc, immediate_removal_joins_series_that_take_turns);
     tcase_add_test(tc, delayed_removal_keeps_the_name_for_grouping);
