@@ -96,9 +96,7 @@ static enum err_code create_engine(struct regex *re, struct err *err)
 {
     struct buf text;
     buf_init(&text, mem_source_of(re->budget, MEM_SYSTEM), 2 * REGEX_PATTERN_BYTES_MAX);
-    if (re->mode == REGEX_FULL) buf_put_lit(&text, "^(?s:");
     bool is_valid = copy_for_engine(re->pattern, &text);
-    if (re->mode == REGEX_FULL) buf_put_lit(&text, ")$");
     enum err_code rc = ERR_OK;
     struct re2_error error = { .text = "" };
     if (!is_valid) {
@@ -107,7 +105,8 @@ static enum err_code create_engine(struct regex *re, struct err *err)
         rc = err_set(err, ERR_NOMEM, "no memory for a regular expression");
     } else {
         struct str pattern = buf_str(&text);
-        re->engine = re2_engine_create(pattern.ptr, pattern.len, REGEX_ENGINE_BYTES_MAX, &error);
+        re->engine = re2_engine_create((struct re2_slice){ pattern.ptr, pattern.len },
+                                       re->mode == REGEX_FULL, REGEX_ENGINE_BYTES_MAX, &error);
         if (re->engine == NULL) rc = engine_error(err, &error);
     }
     buf_deinit(&text);

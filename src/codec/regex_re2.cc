@@ -11,10 +11,12 @@
 #include <string>
 
 struct re2_engine {
-    re2_engine(re2::StringPiece pattern, const RE2::Options &options) : re(pattern, options)
+    re2_engine(re2::StringPiece pattern, const RE2::Options &options, RE2::Anchor where)
+        : re(pattern, options), anchor(where)
     {
     }
     RE2 re;
+    RE2::Anchor anchor;
 };
 
 namespace {
@@ -67,10 +69,11 @@ bool has_duplicate_name(const RE2 &re, std::string *out_name)
 
 /* Out of memory while matching is "no match": there is nothing better to say, and the budget sheds
  * load long before. */
-bool match(const RE2 &re, re2::StringPiece text, size_t from, re2::StringPiece *found, int count)
+bool match(const re2_engine &engine, re2::StringPiece text, size_t from, re2::StringPiece *found,
+           int count)
 {
     try {
-        return re.Match(text, from, text.size(), RE2::UNANCHORED, found, count);
+        return engine.re.Match(text, from, text.size(), engine.anchor, found, count);
     } catch (const std::bad_alloc &) {
         return false;
     }
@@ -78,14 +81,17 @@ bool match(const RE2 &re, re2::StringPiece text, size_t from, re2::StringPiece *
 
 } // namespace
 
-re2_engine *re2_engine_create(const char *pattern, size_t len, size_t memory_max,
+re2_engine *re2_engine_create(re2_slice pattern, bool is_full, size_t memory_max,
                               re2_error *out_error)
 {
     try {
         RE2::Options options;
         options.set_log_errors(false);
         options.set_max_mem(static_cast<int64_t>(memory_max));
-        std::unique_ptr<re2_engine> engine(new re2_engine(re2::StringPiece(pattern, len), options));
+        options.set_dot_nl(is_full);
+        std::unique_ptr<re2_engine> engine(
+            new re2_engine(re2::StringPiece(pattern.ptr, pattern.len), options,
+                           is_full ? RE2::ANCHOR_BOTH : RE2::UNANCHORED));
         const RE2 &re = engine->re;
         if (!re.ok()) {
             bool is_too_large = re.error_code() == RE2::ErrorPatternTooLarge;
@@ -113,13 +119,12 @@ void re2_engine_destroy(re2_engine *engine)
 bool re2_engine_match(const re2_engine *engine, re2_slice text, size_t from, re2_slice *groups,
                       size_t count)
 {
-    if (count == 0)
-        return match(engine->re, re2::StringPiece(text.ptr, text.len), from, nullptr, 0);
+    if (count == 0) return match(*engine, re2::StringPiece(text.ptr, text.len), from, nullptr, 0);
     constexpr size_t group_max = 65;
     const re2::StringPiece subject(text.ptr, text.len);
     re2::StringPiece found[group_max];
     if (count > group_max) count = group_max;
-    if (!match(engine->re, subject, from, found, static_cast<int>(count))) return false;
+    if (!match(*engine, subject, from, found, static_cast<int>(count))) return false;
     for (size_t i = 0; i < count; i++)
         groups[i] = re2_slice{ found[i].data(), found[i].size() };
     return true;

@@ -30,8 +30,8 @@ struct re2_slice {
     size_t len;
 };
 
-/* NULL and *out_error on failure. */
-struct re2_engine *re2_engine_create(const char *pattern, size_t len, size_t memory_max,
+/* is_full: a match is the whole text, and `.` matches newlines. NULL and *out_error on failure. */
+struct re2_engine *re2_engine_create(struct re2_slice pattern, bool is_full, size_t memory_max,
                                      struct re2_error *out_error);
 void re2_engine_destroy(struct re2_engine *engine);
 /* First match at or after `from`; the first `count` groups are stored (0 is the whole match). */
