@@ -169,7 +169,7 @@ struct http_server {
     /* guarded by lock: stop() waits for counts to fall */
     struct mutex lock;
     struct cond changed;
-    bool is_stopped;
+    bool is_draining, is_stopped;
 };
 
 /* ---- conn.c: life, input, output ---------------------------------------------------------- */

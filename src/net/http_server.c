@@ -228,17 +228,30 @@ static bool wait_for_zero(struct http_server *s, _Atomic uint32_t *count, uint64
     return true;
 }
 
-void http_server_stop(struct http_server *s, uint64_t drain_ms)
+static void begin_drain(struct http_server *s)
 {
-    if (!s->is_started || s->is_stopped) return;
-    s->is_stopped = true;
+    if (s->is_draining) return;
+    s->is_draining = true;
     atomic_store_explicit(&s->is_stopping, true, memory_order_release);
     for (unsigned i = 0; i < s->loop_count; i++) {
         s->loops[i].drain_msg.fn = on_drain;
         loop_post(s->loops[i].loop, &s->loops[i].drain_msg);
     }
-    uint64_t deadline = clock_mono_ns(s->options.clock) + drain_ms * 1000000;
-    if (wait_for_zero(s, &s->conn_count, deadline)) return;
+}
+
+bool http_server_drain(struct http_server *s, uint64_t wait_ms)
+{
+    if (!s->is_started || s->is_stopped) return true;
+    begin_drain(s);
+    return wait_for_zero(s, &s->conn_count, clock_mono_ns(s->options.clock) + wait_ms * 1000000);
+}
+
+void http_server_stop(struct http_server *s, uint64_t drain_ms)
+{
+    if (!s->is_started || s->is_stopped) return;
+    bool is_empty = http_server_drain(s, drain_ms);
+    s->is_stopped = true;
+    if (is_empty) return;
     log_info(s->options.log, "closing connections that did not finish in time");
     for (unsigned i = 0; i < s->loop_count; i++) {
         s->loops[i].cancel_msg.fn = on_cancel;

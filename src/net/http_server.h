@@ -215,8 +215,11 @@ CHECK_RESULT enum err_code http_server_listen(struct http_server *s,
                                               char out_addr[SOCKET_ADDR_SIZE], struct err *err);
 /* Start the loops and accept. */
 CHECK_RESULT enum err_code http_server_start(struct http_server *s, struct err *err);
-/* Stop accepting, close idle connections, let running exchanges finish until `drain_ms` have
- * passed, then cancel them. Blocks; on return no handler is running and none will run. Exchanges
+/* Stop accepting, close idle connections, and wait until the running exchanges are finished: true
+ * then, false when `wait_ms` have passed. May be called again. Call from a thread that is not a
+ * loop. */
+bool http_server_drain(struct http_server *s, uint64_t wait_ms);
+/* Drain, and cancel what still runs when `drain_ms` have passed. Blocks; on return no handler is running and none will run. Exchanges
  * that a handler still holds are closed (http_exchange_is_closed) and must be finished before
  * http_server_destroy(). Call from a thread that is not a loop. */
 void http_server_stop(struct http_server *s, uint64_t drain_ms);

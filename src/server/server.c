@@ -8,9 +8,12 @@
 #include "os/process.h"
 #include "server/server_priv.h"
 
+#define QUERY_GRACE_MS 3000 /* what runs at SIGTERM may go on as long; then queries are cancelled */
 #define DRAIN_MS 20000
 #define DIAGS_BYTES_MAX ((size_t)1 << 20)
-#define REQUEST_THREADS 32
+#define LIGHT_THREADS 16
+/* Above the number of queries that run at once: for those that wait for the readers of their answers. */
+#define QUERY_THREADS_SPARE 12
 #define REQUEST_QUEUE_MAX 1024
 #define RETENTION_DEFAULT_MS (15LL * 86400000)
 
@@ -243,13 +246,26 @@ static enum err_code listen_default(struct server *s, struct err *err)
     return ERR_OK;
 }
 
+static unsigned query_threads(const struct server *s)
+{
+    unsigned most = OFFLOAD_THREADS_MAX - QUERY_THREADS_SPARE;
+    unsigned wanted = s->options->query_concurrency ? s->options->query_concurrency : 20;
+    return (wanted < most ? wanted : most) + QUERY_THREADS_SPARE;
+}
+
 static enum err_code start_http(struct server *s, struct err *err)
 {
     struct http_server_options http = {
         .mem = s->mem, .clock = s->clock, .log = &s->log, .limits = http_limits_default()
     };
     struct router_options router = { .mem = s->mem, .guard = guard, .ctx = &s->api };
-    TRY(offload_create(s->mem, REQUEST_THREADS, REQUEST_QUEUE_MAX, &s->offload, err));
+    struct offload_options offload = {
+        .mem = s->mem,
+        .clock = s->clock,
+        .threads = { [OFFLOAD_LIGHT] = LIGHT_THREADS, [OFFLOAD_QUERY] = query_threads(s) },
+        .queue_max = REQUEST_QUEUE_MAX,
+    };
+    TRY(offload_create(&offload, &s->offload, err));
     TRY(http_server_create(&http, &s->http, err));
     init_api(s);
     TRY(router_create(&router, &s->router, err));
@@ -298,7 +314,9 @@ static void stop(struct server *s)
     service_notify("STOPPING=1");
     prometheus_api_set_stopping(&s->api);
     thread_join(&s->opener);
-    if (s->http) http_server_stop(s->http, DRAIN_MS);
+    if (s->http && !http_server_drain(s->http, QUERY_GRACE_MS)) promql_engine_stop(s->engine);
+    if (s->http) http_server_stop(s->http, DRAIN_MS - QUERY_GRACE_MS);
+    promql_engine_stop(s->engine); /* clients that hold still get no more than that */
     offload_stop(
         s->offload); /* requests may ask the scrape manager, and its own metrics the rest */
     scrape_manager_destroy(s->scrape);

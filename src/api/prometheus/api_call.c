@@ -104,20 +104,45 @@ static void on_close(void *ctx)
     cancel_set(ctx, CANCEL_CLIENT_GONE);
 }
 
-void api_serve_offloaded(struct prometheus_api *api, struct http_exchange *ex,
-                         void (*run)(struct api_call *call))
+/* How long a query may wait: its handler parses the parameter again and complains about it. */
+static void limit_wait(struct api_call *c)
+{
+    int64_t wanted_ms = 0;
+    struct err err = { 0 };
+    if (api_parse_duration(api_param(c, STR("timeout")), &wanted_ms, &err) != ERR_OK) wanted_ms = 0;
+    int64_t ms = promql_engine_timeout_ms(c->api->options.engine, wanted_ms);
+    c->task.deadline_ns = c->begin_ns + (uint64_t)ms * 1000000u;
+    c->task.cancel = &c->cancel;
+}
+
+static void serve_on(enum offload_lane lane, struct prometheus_api *api, struct http_exchange *ex,
+                     void (*run)(struct api_call *call))
 {
     struct api_call *c = create(api, ex, run);
     struct err err = { 0 };
     if (!c || !read_params(c)) return;
     c->is_offloaded = true;
+    c->begin_ns = clock_mono_ns(api->options.clock);
     c->task.fn = on_task;
+    if (lane == OFFLOAD_QUERY) limit_wait(c);
     if (!http_exchange_on_close(ex, on_close, &c->cancel)) {
         cancel_set(&c->cancel, CANCEL_CLIENT_GONE);
     }
-    if (offload_submit(api->options.offload, &c->task, &err) == ERR_OK) return;
+    if (offload_submit(api->options.offload, lane, &c->task, &err) == ERR_OK) return;
     http_exchange_add_header(ex, (struct http_header)HTTP_HEADER("Retry-After", "1"));
     api_error(c, API_TIMEOUT, str_of_z(err.msg));
+}
+
+void api_serve_offloaded(struct prometheus_api *api, struct http_exchange *ex,
+                         void (*run)(struct api_call *call))
+{
+    serve_on(OFFLOAD_LIGHT, api, ex, run);
+}
+
+void api_serve_query(struct prometheus_api *api, struct http_exchange *ex,
+                     void (*run)(struct api_call *call))
+{
+    serve_on(OFFLOAD_QUERY, api, ex, run);
 }
 
 /* The exchange ends with this: nothing of the call may be touched afterwards. */
@@ -239,7 +264,10 @@ void api_error(struct api_call *c, enum api_error_type type, struct str text)
     json_key(w, "error"), json_put_str(w, text);
     json_close_object(w);
     buf_deinit(&old);
-    finish_whole(c, ERROR_TYPES[type].status, STR("application/json"));
+    unsigned status = ERROR_TYPES[type].status;
+    /* Nobody's client gave up: the server ends, and another one may answer. */
+    if (type == API_CANCELED && cancel_get(&c->cancel) == CANCEL_SHUTDOWN) status = 503;
+    finish_whole(c, status, STR("application/json"));
 }
 
 void api_errorf(struct api_call *c, enum api_error_type type, const char *fmt, ...)

@@ -33,6 +33,7 @@ struct api_call {
     struct json_writer json;
     struct cancel cancel;
     struct offload_task task;
+    uint64_t begin_ns; /* mono_ns: offloaded calls wait since then */
     void (*run)(struct api_call *call);
     struct arena work; /* of offloaded calls: results, MEM_QUERY */
     const struct str *warnings, *infos;
@@ -65,11 +66,14 @@ void api_matches_deinit(struct api_matches *m);
 
 /* ---- calls and answers ---- */
 
-/* A route's serve function: set up a call on the loop and run it there, or on the pool. */
+/* A route's serve function: set up a call on the loop and run it there, or on a lane of the pool. */
 void api_serve_inline(struct prometheus_api *api, struct http_exchange *ex,
                       void (*run)(struct api_call *call));
 void api_serve_offloaded(struct prometheus_api *api, struct http_exchange *ex,
                          void (*run)(struct api_call *call));
+/* The same for PromQL: its lane is its own, and its time-out counts from here. */
+void api_serve_query(struct prometheus_api *api, struct http_exchange *ex,
+                     void (*run)(struct api_call *call));
 
 /* {"status":"success","data": ... the caller writes one value on c->json ... */
 void api_begin(struct api_call *c);

@@ -125,6 +125,7 @@ static void run_query(struct api_call *c, struct promql_query *q, size_t limit)
     struct str wants_stats = api_param(c, STR("stats"));
     q->text = api_param(c, STR("query"));
     q->cancel = &c->cancel;
+    q->begin_ns = c->begin_ns;
     if (q->timeout_ms < 0) q->timeout_ms = 1; /* over before it began */
     if (q->lookback_ms < 0) q->lookback_ms = 0;
     stat_add(&c->api->stats.queries, 1);

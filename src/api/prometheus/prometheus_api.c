@@ -10,6 +10,10 @@
     STAT_COUNTER_L(struct api_stats, write_refused[outcome],                                       \
                    "pharos_remote_write_samples_refused_total", "reason=\"" label "\"",            \
                    "Samples of remote writes that were not stored.")
+#define FAULT(fault, label)                                                                        \
+    STAT_COUNTER_L(struct api_stats, write_faults[fault],                                          \
+                   "pharos_remote_write_requests_refused_total", "reason=\"" label "\"",           \
+                   "Remote writes of which nothing was acknowledged.")
 
 static const struct stat_desc API_STATS[] = {
     STAT_COUNTER(struct api_stats, write_requests, "pharos_remote_write_requests_total",
@@ -29,6 +33,14 @@ static const struct stat_desc API_STATS[] = {
     REFUSED(BATCH_TOO_OLD, "too_old"),
     REFUSED(BATCH_OUT_OF_BOUNDS, "out_of_bounds"),
     REFUSED(BATCH_DUPLICATE, "duplicate"),
+    FAULT(API_WRITE_ENCODING, "encoding"),
+    FAULT(API_WRITE_CONTENT_TYPE, "content_type"),
+    FAULT(API_WRITE_MESSAGE, "message_type"),
+    FAULT(API_WRITE_CORRUPT, "corrupt"),
+    FAULT(API_WRITE_TOO_LARGE, "too_large"),
+    FAULT(API_WRITE_MALFORMED, "malformed"),
+    FAULT(API_WRITE_NO_MEMORY, "memory"),
+    FAULT(API_WRITE_STORAGE, "storage"),
     STAT_HISTOGRAM(struct api_stats, write_duration, "pharos_remote_write_duration_seconds",
                    "From the first byte of a remote write to its acknowledgement."),
     STAT_COUNTER(struct api_stats, queries, "pharos_api_queries_total", "PromQL queries received."),
@@ -69,14 +81,19 @@ void prometheus_api_set_stopping(struct prometheus_api *api)
     {                                                                                              \
         api_serve_offloaded(ctx, ex, handler);                                                     \
     }
+#define QUERY(handler)                                                                             \
+    static void serve_##handler(void *ctx, struct http_exchange *ex)                               \
+    {                                                                                              \
+        api_serve_query(ctx, ex, handler);                                                         \
+    }
 #define INLINE(handler)                                                                            \
     static void serve_##handler(void *ctx, struct http_exchange *ex)                               \
     {                                                                                              \
         api_serve_inline(ctx, ex, handler);                                                        \
     }
 
-OFFLOADED(api_query)
-OFFLOADED(api_query_range)
+QUERY(api_query)
+QUERY(api_query_range)
 OFFLOADED(api_query_exemplars)
 OFFLOADED(api_format_query)
 OFFLOADED(api_parse_query)

@@ -22,12 +22,20 @@ struct engine_stats {
     struct stat_histogram queue, eval;
 };
 
+/* On the stack of promql_engine_query. */
+struct active_query {
+    struct active_query *next, **link;
+    struct cancel *cancel;
+};
+
 struct promql_engine {
     struct promql_engine_options options;
     struct pool *pool;
     struct mutex lock;
     struct cond free_slot;
-    unsigned running; /* guarded by lock */
+    unsigned running;         /* guarded by lock */
+    struct active_query *all; /* guarded by lock: those that wait or run */
+    bool is_stopping;         /* guarded by lock */
 
     struct engine_stats stats;
 };
@@ -100,6 +108,35 @@ size_t promql_engine_stat_tables(struct promql_engine *e, struct stat_table *out
     return 1;
 }
 
+/* ---- stopping ---- */
+
+static void enter(struct promql_engine *e, struct active_query *q)
+{
+    MUTEX_SCOPE(&e->lock);
+    q->next = e->all;
+    q->link = &e->all;
+    if (q->next) q->next->link = &q->next;
+    e->all = q;
+    if (e->is_stopping) cancel_set(q->cancel, CANCEL_SHUTDOWN);
+}
+
+static void leave(struct promql_engine *e, struct active_query *q)
+{
+    MUTEX_SCOPE(&e->lock);
+    *q->link = q->next;
+    if (q->next) q->next->link = q->link;
+}
+
+void promql_engine_stop(struct promql_engine *e)
+{
+    if (!e) return;
+    MUTEX_SCOPE(&e->lock);
+    e->is_stopping = true;
+    for (struct active_query *q = e->all; q; q = q->next)
+        cancel_set(q->cancel, CANCEL_SHUTDOWN);
+    cond_broadcast(&e->free_slot);
+}
+
 /* ---- waiting for a slot ---- */
 
 #define WAIT_NS (20ull * 1000000ull)
@@ -111,11 +148,12 @@ static enum err_code take_slot(struct promql_engine *e, const struct cancel *can
     MUTEX_SCOPE(&e->lock);
     stat_gauge_add(&e->stats.waiting, 1);
     while (e->running >= e->options.concurrency && rc == ERR_OK) {
-        (void)cond_wait_ns(&e->free_slot, &e->lock, WAIT_NS);
-        if (cancel && cancel_get(cancel) != CANCEL_NONE) {
+        if (cancel_get(cancel) != CANCEL_NONE) {
             rc = err_setf(err, ERR_CANCELLED, "query failed", "query was canceled in query queue");
         } else if (clock_mono_ns(e->options.clock) > deadline_ns) {
             rc = err_setf(err, ERR_TIMEOUT, "query failed", "query timed out in query queue");
+        } else {
+            (void)cond_wait_ns(&e->free_slot, &e->lock, WAIT_NS);
         }
     }
     stat_gauge_add(&e->stats.waiting, -1);
@@ -369,6 +407,12 @@ static void count_result(struct promql_engine *e, enum err_code rc,
     if (rc == ERR_LIMIT) stat_add(&e->stats.limited, 1);
 }
 
+int64_t promql_engine_timeout_ms(const struct promql_engine *e, int64_t wanted_ms)
+{
+    if (wanted_ms < 0) return 1; /* over before it began */
+    return wanted_ms > 0 && wanted_ms < e->options.timeout_ms ? wanted_ms : e->options.timeout_ms;
+}
+
 /* What would make no grid. */
 static enum err_code check_range(const struct promql_engine *e, const struct promql_query *q,
                                  struct err *err)
@@ -393,19 +437,24 @@ enum err_code promql_engine_query(struct promql_engine *e, const struct promql_q
                                   struct promql_statistics *stats, struct err *err)
 {
     struct promql_statistics own = { 0 };
-    int64_t timeout_ms = e->options.timeout_ms;
-    if (query->timeout_ms > 0 && query->timeout_ms < timeout_ms) timeout_ms = query->timeout_ms;
-    uint64_t begin = clock_mono_ns(e->options.clock);
+    struct cancel own_cancel = { CANCEL_NONE };
+    struct active_query active = { .cancel = query->cancel ? query->cancel : &own_cancel };
+    uint64_t begin = query->begin_ns ? query->begin_ns : clock_mono_ns(e->options.clock);
+    int64_t timeout_ms = promql_engine_timeout_ms(e, query->timeout_ms);
     uint64_t deadline = begin + (uint64_t)timeout_ms * 1000000u;
     enum err_code rc = check_range(e, query, err);
-    if (rc == ERR_OK) rc = take_slot(e, query->cancel, deadline, err);
+    enter(e, &active);
+    if (rc == ERR_OK) rc = take_slot(e, active.cancel, deadline, err);
     bool has_slot = rc == ERR_OK;
     own.queue_ns = clock_mono_ns(e->options.clock) - begin;
     stat_observe_ns(&e->stats.queue, own.queue_ns);
     if (has_slot) {
-        rc = run_in_slot(e, query, a, out, &own, deadline, err);
+        struct promql_query with_cancel = *query;
+        with_cancel.cancel = active.cancel;
+        rc = run_in_slot(e, &with_cancel, a, out, &own, deadline, err);
         leave_slot(e);
     }
+    leave(e, &active);
     own.total_ns = clock_mono_ns(e->options.clock) - begin;
     count_result(e, rc, &own);
     if (stats) *stats = own;

@@ -58,14 +58,20 @@ CHECK_RESULT enum err_code promql_engine_create(const struct promql_engine_optio
                                                 struct promql_engine **out, struct err *err);
 /* No query may be running. NULL is a no-op. */
 void promql_engine_destroy(struct promql_engine *e);
+/* Cancel what runs and what waits (CANCEL_SHUTDOWN); later queries fail at once. NULL is a no-op. */
+void promql_engine_stop(struct promql_engine *e);
+/* The time-out of a query that wants `wanted_ms` (0: none in particular). */
+int64_t promql_engine_timeout_ms(const struct promql_engine *e, int64_t wanted_ms);
 
 struct promql_query {
     struct str text;
-    int64_t start_ms, end_ms;    /* instant: both the evaluation time */
-    int64_t step_ms;             /* 0: instant query */
-    int64_t timeout_ms;          /* 0: the engine's; capped by it */
-    int64_t lookback_ms;         /* 0: the engine's */
-    const struct cancel *cancel; /* set by the caller when its client goes away; may be NULL */
+    int64_t start_ms, end_ms; /* instant: both the evaluation time */
+    int64_t step_ms;          /* 0: instant query */
+    int64_t timeout_ms;       /* 0: the engine's; capped by it */
+    int64_t lookback_ms;      /* 0: the engine's */
+    uint64_t begin_ns;        /* mono_ns since when it waits, for the time-out; 0: now */
+    struct cancel *cancel;    /* set by the caller when its client goes away, and by
+                              promql_engine_stop; may be NULL */
 };
 
 /* ---- results ---- */

@@ -94,7 +94,10 @@ void api_rig_setup(struct api_rig *r, bool is_ready)
     r->disk = file_fault_create(1);
     r->base_ms = clock_wall_ms(clock_system()) / 1000 * 1000 - 600000;
     open_store(r);
-    ck_assert_int_eq(offload_create(r->mem, 2, 16, &r->offload, NULL), ERR_OK);
+    struct offload_options offload = {
+        .mem = r->mem, .clock = clock_system(), .threads = { 2, 2 }, .queue_max = 16
+    };
+    ck_assert_int_eq(offload_create(&offload, &r->offload, NULL), ERR_OK);
     struct prometheus_api_options options = { .mem = r->mem,
                                               .clock = clock_system(),
                                               .offload = r->offload,

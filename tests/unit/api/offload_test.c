@@ -2,6 +2,7 @@
 #include "api/offload.h"
 
 #include <check.h>
+#include <sched.h>
 #include <stdatomic.h>
 
 #include "os/thread.h"
@@ -41,6 +42,15 @@ static void tear_down(void)
     mem_budget_destroy(budget);
 }
 
+static void open_pool(unsigned threads, size_t queue_max)
+{
+    struct offload_options options = { .mem = budget,
+                                       .clock = clock_system(),
+                                       .threads = { threads, threads },
+                                       .queue_max = queue_max };
+    ck_assert_int_eq(offload_create(&options, &pool, NULL), ERR_OK);
+}
+
 static void run(struct offload_task *task)
 {
     struct job *j = (struct job *)(void *)task;
@@ -65,15 +75,21 @@ static void open_gate(void)
     mutex_unlock(&lock);
 }
 
-static enum err_code submit(unsigned i, void (*fn)(struct offload_task *task))
+static enum err_code submit_to(enum offload_lane lane, unsigned i,
+                               void (*fn)(struct offload_task *task))
 {
     jobs[i] = (struct job){ .task = { .fn = fn }, .number = i };
-    return offload_submit(pool, &jobs[i].task, NULL);
+    return offload_submit(pool, lane, &jobs[i].task, NULL);
+}
+
+static enum err_code submit(unsigned i, void (*fn)(struct offload_task *task))
+{
+    return submit_to(OFFLOAD_LIGHT, i, fn);
 }
 
 START_TEST(one_thread_runs_tasks_in_order)
 {
-    ck_assert_int_eq(offload_create(budget, 1, TASKS, &pool, NULL), ERR_OK);
+    open_pool(1, TASKS);
     ck_assert_int_eq(submit(0, wait_at_gate), ERR_OK);
     for (unsigned i = 1; i < TASKS; i++)
         ck_assert_int_eq(submit(i, run), ERR_OK);
@@ -88,7 +104,7 @@ END_TEST
 START_TEST(a_full_queue_is_busy)
 {
     unsigned taken = 0;
-    ck_assert_int_eq(offload_create(budget, 1, 4, &pool, NULL), ERR_OK);
+    open_pool(1, 4);
     while (taken < TASKS && submit(taken, wait_at_gate) == ERR_OK)
         taken++;
     ck_assert_uint_ge(taken, 4);
@@ -101,7 +117,7 @@ END_TEST
 
 START_TEST(a_stopped_pool_takes_nothing)
 {
-    ck_assert_int_eq(offload_create(budget, 4, 16, &pool, NULL), ERR_OK);
+    open_pool(4, 16);
     offload_stop(pool);
     offload_stop(pool);
     ck_assert_int_eq(submit(0, run), ERR_BUSY);
@@ -111,7 +127,7 @@ END_TEST
 
 START_TEST(many_threads_run_every_task_once)
 {
-    ck_assert_int_eq(offload_create(budget, 8, TASKS, &pool, NULL), ERR_OK);
+    open_pool(8, TASKS);
     for (unsigned i = 0; i < TASKS; i++)
         ck_assert_int_eq(submit(i, run), ERR_OK);
     offload_stop(pool);
@@ -120,6 +136,51 @@ START_TEST(many_threads_run_every_task_once)
         ck_assert(!seen[order[i]]);
         seen[order[i]] = true;
     }
+}
+END_TEST
+
+static void wait_for(unsigned count)
+{
+    while (atomic_load(&done) < count)
+        sched_yield();
+}
+
+START_TEST(a_lane_does_not_wait_for_another)
+{
+    open_pool(2, TASKS);
+    for (unsigned i = 0; i < 40; i++)
+        ck_assert_int_eq(submit_to(OFFLOAD_QUERY, i, wait_at_gate), ERR_OK);
+    ck_assert_int_eq(submit(40, run), ERR_OK);
+    wait_for(1);
+    ck_assert_uint_eq(order[0], 40);
+    open_gate();
+    offload_stop(pool);
+    ck_assert_uint_eq(atomic_load(&done), 41);
+}
+END_TEST
+
+/* Behind a thread that is held: one is cancelled, one is over, one goes on waiting. */
+START_TEST(what_is_given_up_does_not_wait)
+{
+    struct cancel cancel = { CANCEL_NONE };
+    open_pool(1, TASKS);
+    ck_assert_int_eq(submit(0, wait_at_gate), ERR_OK);
+    ck_assert_int_eq(submit(1, run), ERR_OK);
+    jobs[2] = (struct job){ .task = { .fn = run, .cancel = &cancel }, .number = 2 };
+    ck_assert_int_eq(offload_submit(pool, OFFLOAD_LIGHT, &jobs[2].task, NULL), ERR_OK);
+    cancel_set(&cancel, CANCEL_CLIENT_GONE);
+    wait_for(1);
+    ck_assert_uint_eq(order[0], 2);
+    jobs[3] = (struct job){ .task = { .fn = run, .deadline_ns = 1 }, .number = 3 };
+    ck_assert_int_eq(offload_submit(pool, OFFLOAD_LIGHT, &jobs[3].task, NULL), ERR_OK);
+    wait_for(2);
+    ck_assert_uint_eq(order[1], 3);
+    ck_assert_int_eq(submit(4, run), ERR_OK); /* the queue is whole */
+    open_gate();
+    offload_stop(pool);
+    ck_assert_uint_eq(atomic_load(&done), 5);
+    ck_assert_uint_eq(order[3], 1);
+    ck_assert_uint_eq(order[4], 4);
 }
 END_TEST
 
@@ -132,6 +193,8 @@ int main(void)
     tcase_add_test(tc, a_full_queue_is_busy);
     tcase_add_test(tc, a_stopped_pool_takes_nothing);
     tcase_add_test(tc, many_threads_run_every_task_once);
+    tcase_add_test(tc, a_lane_does_not_wait_for_another);
+    tcase_add_test(tc, what_is_given_up_does_not_wait);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -154,6 +154,17 @@ static enum err_code nested_select(void *ctx, const struct source_request *req,
     return n->inner.ops->select(n->inner.ctx, req, mem, out, err);
 }
 
+/* Stops the engine while a query reads. */
+static enum err_code stopping_select(void *ctx, const struct source_request *req,
+                                     struct mem_budget *mem, struct series_set **out,
+                                     struct err *err)
+{
+    struct nested *n = ctx;
+    promql_engine_stop(f.engine);
+    n->rc = n->inner.ops->select(n->inner.ctx, req, mem, out, err);
+    return n->rc;
+}
+
 START_TEST(a_waiting_query_can_be_cancelled_and_times_out)
 {
     static const struct source_ops ops = { .select = nested_select };
@@ -172,6 +183,30 @@ START_TEST(a_waiting_query_can_be_cancelled_and_times_out)
     ck_assert_int_eq(fixture_ask(&f, &q), ERR_OK);
     ck_assert_int_eq(n.rc, ERR_TIMEOUT);
     ck_assert_str_eq(n.err.detail, "query timed out in query queue");
+}
+END_TEST
+
+START_TEST(a_stopped_engine_cancels_what_runs_and_what_comes)
+{
+    static const struct source_ops ops = { .select = stopping_select };
+    struct nested n = { .inner = memory_source_of(&f.memory) };
+    const struct promql_query q = range_query("count(m_total)");
+    f.options.source = (struct source){ &n, &ops };
+    fixture_restart(&f);
+    fixture_expect_error(&f, &q, ERR_CANCELLED, "query was canceled in expression evaluation");
+    fixture_expect_error(&f, &q, ERR_CANCELLED, "query was canceled in expression evaluation");
+    ck_assert_int_eq(n.rc, ERR_OK);
+}
+END_TEST
+
+START_TEST(a_time_out_counts_from_the_beginning_of_the_wait)
+{
+    struct promql_query q = range_query("count(m_total)");
+    q.timeout_ms = 60000;
+    q.begin_ns = clock_mono_ns(clock_system()) - 59000000000u;
+    ck_assert_int_eq(fixture_ask(&f, &q), ERR_OK);
+    q.begin_ns -= 2000000000u;
+    fixture_expect_error(&f, &q, ERR_TIMEOUT, "query timed out in expression evaluation");
 }
 END_TEST
 
@@ -263,6 +298,8 @@ int main(void)
     tcase_add_loop_test(tc, a_query_times_out, 0, 5);
     tcase_add_test(tc, a_query_is_cancelled);
     tcase_add_test(tc, a_waiting_query_can_be_cancelled_and_times_out);
+    tcase_add_test(tc, a_stopped_engine_cancels_what_runs_and_what_comes);
+    tcase_add_test(tc, a_time_out_counts_from_the_beginning_of_the_wait);
     tcase_add_test(tc, the_bytes_of_a_query_are_limited);
     tcase_add_loop_test(tc, every_failing_allocation_ends_the_query_and_leaks_nothing, 0,
                         COUNT_OF(KINDS));

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Many slow queries at once: what else is asked is answered meanwhile, and a stop does not wait for them."""
+import threading
+import time
+
+import harness
+
+# Some seconds of work each; a year of evaluations of nothing.
+SLOW = {'query': 'sum_over_time(vector(1)[20d:1s])', 'start': '0', 'end': '600000', 'step': '60', 'timeout': '60s'}
+
+
+class Askers:
+    """`count` clients that ask a slow query at the same time."""
+
+    def __init__(self, server, count: int, **params) -> None:
+        self.answers = []
+        self.threads = [threading.Thread(target=self.ask, args=(server, params)) for _ in range(count)]
+        for t in self.threads:
+            t.start()
+
+    def ask(self, server, params) -> None:
+        try:
+            self.answers.append(server.get('/api/v1/query_range', **{**SLOW, **params}))
+        except OSError as e:
+            self.answers.append(e)
+
+    def join(self) -> list:
+        for t in self.threads:
+            t.join()
+        return self.answers
+
+
+def own(server, name: str) -> float:
+    """The sum of a metric of the server itself."""
+    lines = server.get('/metrics').text.splitlines()
+    return sum(float(line.rsplit(' ', 1)[1]) for line in lines if line.split('{')[0].split(' ')[0] == name)
+
+
+def test_slow_queries_do_not_starve_the_rest(bench):
+    p = bench.pharos()
+    askers = Askers(p, 40, timeout='20s')
+    harness.wait_until('all queries wait or run', lambda: own(p, 'pharos_api_requests_running') + own(p, 'pharos_api_requests_waiting') >= 40)
+    begin = time.monotonic()
+    for path in ('/api/v1/labels?limit=1', '/api/v1/targets', '/api/v1/format_query?query=up', '/federate?match[]=up'):
+        a = harness.http('GET', p.url + path, timeout=10)
+        assert a.status == 200, (path, a.status, a.text)
+    assert harness.http('POST', p.url + '/-/reload', timeout=10).status == 200
+    assert time.monotonic() - begin < 5, time.monotonic() - begin
+    assert not askers.answers, 'the queries were too quick for this test'
+    p.process.kill()
+    askers.join()
+
+
+def test_a_waiting_query_times_out_without_a_thread(bench):
+    p = bench.pharos('--query.max-concurrency=1')
+    askers = Askers(p, 16)
+    harness.wait_until('a query is parked', lambda: own(p, 'pharos_api_requests_waiting') >= 3)
+    begin = time.monotonic()
+    a = p.get('/api/v1/query', query='1', timeout='1s')
+    assert a.status == 503 and a.json()['errorType'] == 'timeout', (a.status, a.text)
+    assert a.json()['error'] == 'query timed out in query queue', a.text
+    assert 0.9 < time.monotonic() - begin < 5, time.monotonic() - begin
+    p.process.kill()
+    askers.join()
+
+
+def test_a_stop_cancels_queries_and_answers_them(bench):
+    p = bench.pharos()
+    askers = Askers(p, 40)
+    harness.wait_until('all queries wait or run', lambda: own(p, 'pharos_api_requests_running') + own(p, 'pharos_api_requests_waiting') >= 40)
+    begin = time.monotonic()
+    assert p.stop() == 0
+    assert time.monotonic() - begin < 12, time.monotonic() - begin
+    answers = askers.join()
+    assert len(answers) == 40
+    for a in answers:
+        assert isinstance(a, harness.Answer), repr(a)
+        assert a.status == 503 and a.json()['errorType'] == 'canceled', (a.status, a.text)
+
+
+if __name__ == '__main__':
+    harness.run([(f, None) for name, f in sorted(globals().items()) if name.startswith('test_')])
