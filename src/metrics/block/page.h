@@ -2,7 +2,8 @@
  *
  * page - about 64 series' vectors with a columnar header: the unit of I/O, checksum, compression and cache.
  *
- * Format    docs/formats.md, "pages". 40 bytes of header, then the body (raw or one zstd frame):
+ * Format    docs/formats.md, "pages". 40 bytes of header, then the body (raw, one zstd frame, or a
+ *           frame of the columns and the payloads as they are):
  *           columns H1 ordinals, H2 type bytes, H3 sample counts, H4 timestamp descriptors, H5 value
  *           descriptors, H6 summaries (absent unless kind bit 4 says so; not written yet), H7 payload
  *           lengths, H8 start timestamps (none yet), the payloads, 8 zero bytes.
@@ -35,12 +36,12 @@
 #define PAGE_ALIGN 64
 
 enum { PAGE_KIND_PACKED = 0, PAGE_KIND_VARINT = 1, PAGE_KIND_SUMMARIES = 0x10 };
-enum { PAGE_COMP_NONE = 0, PAGE_COMP_ZSTD = 1 };
+enum { PAGE_COMP_NONE = 0, PAGE_COMP_ZSTD = 1, PAGE_COMP_COLUMNS = 2 };
 
 struct page_vector {
     uint32_t ordinal;
     uint16_t count;                        /* samples */
-    uint32_t payload_offset, payload_size; /* in the body (view) or the payload buffer (builder) */
+    uint32_t payload_offset, payload_size; /* in the payloads of the page */
     struct time_desc time;
     struct value_desc value;
 };
@@ -55,7 +56,7 @@ struct page_builder {
     struct page_vector *vectors; /* [PAGE_VECTORS_MAX] */
     size_t vector_count;
     uint32_t series_count;
-    struct buf payload, raw, packed;
+    struct buf payload, raw, packed, columns_packed;
     int64_t mint_ms, maxt_ms;
 };
 
@@ -79,13 +80,14 @@ struct page_view {
     struct mem_budget *mem;
     enum mem_account account;
     struct zstd_decoder *zstd; /* made at the first compressed page */
-    uint8_t *file_bytes;       /* as read; the body follows the header when not compressed */
+    uint8_t *file_bytes;       /* as read */
     size_t file_bytes_cap;
-    uint8_t *raw; /* decompressed body, when compressed */
+    uint8_t *raw; /* what was decompressed */
     size_t raw_cap;
     struct page_vector *vectors;
     size_t vector_count, vector_cap;
-    struct bytes body;
+    struct bytes columns;  /* with comp 0 and 1 the payloads follow in here */
+    struct bytes payloads; /* with 8 bytes of padding; borrowed of file_bytes or raw */
     int64_t mint_ms, maxt_ms;
     struct value_scratch scratch;
 };

@@ -71,7 +71,7 @@ static enum err_code read_header(struct page_view *v, size_t size, struct page_h
     if (!rd_ok(&r) || h->magic != PAGE_MAGIC) return malformed(err, "magic");
     if (rd_left(&r) != h->stored_size) return malformed(err, "stored size");
     if (crc32c(0, v->file_bytes + 16, size - 16) != h->crc) return malformed(err, "crc");
-    if (h->kind != PAGE_KIND_PACKED || h->comp > PAGE_COMP_ZSTD)
+    if (h->kind != PAGE_KIND_PACKED || h->comp > PAGE_COMP_COLUMNS)
         return err_set(err, ERR_UNSUPPORTED, "page of a later version");
     if (h->raw_size > PAGE_RAW_MAX || h->raw_size < BITPACK_SLACK)
         return malformed(err, "raw size");
@@ -81,17 +81,42 @@ static enum err_code read_header(struct page_view *v, size_t size, struct page_h
     return ERR_OK;
 }
 
+/* Decode one frame to exactly `size` bytes in v->raw. */
+static enum err_code decompress(struct page_view *v, struct bytes frame, size_t size,
+                                struct err *err)
+{
+    if (!v->zstd) TRY(zstd_decoder_create(v->mem, v->account, &v->zstd, err));
+    if (!replace(v, &v->raw, &v->raw_cap, size))
+        return err_set(err, ERR_NOMEM, "no memory for a page of samples");
+    return zstd_decode_exact(v->zstd, frame, v->raw, size, err);
+}
+
+/* Columns in a frame of their own: the payloads stay where they are. */
+static enum err_code open_columns(struct page_view *v, const struct page_header *h,
+                                  struct bytes stored, struct err *err)
+{
+    struct rd r = rd_of(stored);
+    struct bytes frame = rd_bytes(&r, rd_u32le(&r));
+    if (!rd_ok(&r) || rd_left(&r) < BITPACK_SLACK) return malformed(err, "size of the columns");
+    v->payloads = (struct bytes){ r.pos, rd_left(&r) };
+    if (h->raw_size <= v->payloads.len) return malformed(err, "raw size");
+    size_t size = h->raw_size - v->payloads.len;
+    TRY(decompress(v, frame, size, err));
+    v->columns = (struct bytes){ v->raw, size };
+    return ERR_OK;
+}
+
+/* Sets v->columns; v->payloads too, or leaves it empty when they follow in v->columns. */
 static enum err_code open_body(struct page_view *v, const struct page_header *h, struct err *err)
 {
     struct bytes stored = { v->file_bytes + PAGE_HEADER_SIZE, h->stored_size };
-    v->body = stored;
+    v->payloads = (struct bytes){ NULL, 0 };
+    if (h->comp == PAGE_COMP_COLUMNS) return open_columns(v, h, stored, err);
+    v->columns = stored;
     if (h->comp == PAGE_COMP_NONE)
         return stored.len == h->raw_size ? ERR_OK : malformed(err, "raw size");
-    if (!v->zstd) TRY(zstd_decoder_create(v->mem, v->account, &v->zstd, err));
-    if (!replace(v, &v->raw, &v->raw_cap, h->raw_size))
-        return err_set(err, ERR_NOMEM, "no memory for a page of samples");
-    TRY(zstd_decode_exact(v->zstd, stored, v->raw, h->raw_size, err));
-    v->body = (struct bytes){ v->raw, h->raw_size };
+    TRY(decompress(v, stored, h->raw_size, err));
+    v->columns = (struct bytes){ v->raw, h->raw_size };
     return ERR_OK;
 }
 
@@ -148,23 +173,23 @@ static bool read_descriptors(struct rd *r, struct page_view *v, size_t n)
     return true;
 }
 
-/* H7, H8 and the payloads: together exactly the rest of the body. */
+/* H7 and H8; then the payloads: together exactly the rest, of the columns or of the page. */
 static bool read_payloads(struct rd *r, struct page_view *v, size_t n)
 {
     uint64_t total = 0;
     for (size_t i = 0; i < n; i++) {
         uint64_t size = rd_uvarint(r);
-        if (size > v->body.len) return false;
-        v->vectors[i].payload_offset = (uint32_t)total;
+        if (size > PAGE_RAW_MAX) return false;
+        v->vectors[i].payload_offset = (uint32_t)total; /* < PAGE_VECTORS_MAX * PAGE_RAW_MAX */
         v->vectors[i].payload_size = (uint32_t)size;
-        total += size; /* at most PAGE_VECTORS_MAX * PAGE_RAW_MAX = 2^32 */
-        if (total > v->body.len) return false;
+        total += size;
     }
     if (rd_uvarint(r) != 0 || !rd_ok(r)) return false; /* start timestamps: a later version */
-    size_t start = v->body.len - rd_left(r);
-    for (size_t i = 0; i < n; i++)
-        v->vectors[i].payload_offset += (uint32_t)start;
-    return rd_left(r) == total + BITPACK_SLACK;
+    if (!v->payloads.ptr)
+        v->payloads = (struct bytes){ r->pos, rd_left(r) };
+    else if (rd_left(r) != 0)
+        return false;
+    return v->payloads.len == total + BITPACK_SLACK;
 }
 
 static enum err_code index_vectors(struct page_view *v, const struct page_header *h,
@@ -179,7 +204,7 @@ static enum err_code index_vectors(struct page_view *v, const struct page_header
         v->vectors = grown;
         v->vector_cap = n;
     }
-    struct rd r = rd_of(v->body);
+    struct rd r = rd_of(v->columns);
     if (!read_ordinals(&r, v->vectors, n, h->first_series)) return malformed(err, "ordinals");
     if (!read_types(&r, v->vectors, n)) return malformed(err, "types");
     if (!read_counts(&r, v->vectors, n)) return malformed(err, "sample counts");
@@ -205,7 +230,7 @@ enum err_code page_view_times(struct page_view *v, size_t i, const struct time_d
     const struct page_vector *vector = &v->vectors[i];
     struct time_limits limits = { v->mint_ms, v->maxt_ms };
     *out_values =
-        rd_of((struct bytes){ v->body.ptr + vector->payload_offset, vector->payload_size });
+        rd_of((struct bytes){ v->payloads.ptr + vector->payload_offset, vector->payload_size });
     if (vector->time.codec == TIME_SHARED)
         return time_dict_decode(dict, vector->time.shared_id, vector->count, limits, out_ts_ms,
                                 err);

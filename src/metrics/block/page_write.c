@@ -9,6 +9,10 @@
 
 /* What a vector takes in the columns, on average; only for closing the page in time. */
 #define COLUMNS_PER_VECTOR 24
+/* Compressed only if that saves this part of the page: the columns, which costs a reader about 2 us;
+ * the whole body, payloads too. */
+#define COLUMNS_GAIN 128
+#define BODY_GAIN 10
 #define TYPE_RUN 0xff
 #define TYPE_RUN_MIN 4
 
@@ -20,6 +24,7 @@ enum err_code page_builder_init(struct page_builder *b, struct mem_budget *mem,
     buf_init(&b->payload, source, 4 * PAGE_RAW_MAX);
     buf_init(&b->raw, source, 4 * PAGE_RAW_MAX);
     buf_init(&b->packed, source, 4 * PAGE_RAW_MAX);
+    buf_init(&b->columns_packed, source, 4 * PAGE_RAW_MAX);
     b->encoder = mem_alloc(mem, MEM_COMPACTION, sizeof *b->encoder);
     b->vectors = mem_alloc(mem, MEM_COMPACTION, PAGE_VECTORS_MAX * sizeof *b->vectors);
     if (b->encoder && b->vectors) return ERR_OK;
@@ -35,6 +40,7 @@ void page_builder_deinit(struct page_builder *b)
     buf_deinit(&b->payload);
     buf_deinit(&b->raw);
     buf_deinit(&b->packed);
+    buf_deinit(&b->columns_packed);
     *b = (struct page_builder){ 0 };
 }
 
@@ -107,7 +113,7 @@ static void put_types(const struct page_builder *b, struct buf *out)
     }
 }
 
-static void put_body(const struct page_builder *b, struct buf *out)
+static void put_columns(const struct page_builder *b, struct buf *out)
 {
     const struct page_vector *v = b->vectors;
     size_t n = b->vector_count;
@@ -123,33 +129,61 @@ static void put_body(const struct page_builder *b, struct buf *out)
     for (size_t i = 0; i < n; i++)
         buf_put_uvarint(out, v[i].payload_size);
     buf_put_uvarint(out, 0); /* H8: no start timestamps */
+}
+
+static void put_payloads(const struct page_builder *b, struct buf *out)
+{
     buf_put(out, b->payload.ptr, b->payload.len);
     buf_put_u64le(out, 0);
     _Static_assert(BITPACK_SLACK == 8, "tail padding");
 }
 
-/* The body as it is stored: compressed only where that saves 10 %. */
-static struct bytes stored_body(struct page_builder *b, uint8_t *out_comp)
+/* u32 size of a frame, the frame of the columns, the payloads. */
+static void compress_columns(struct page_builder *b, size_t columns_size)
 {
+    struct buf *out = &b->columns_packed;
+    buf_reset(out);
+    buf_put_u32le(out, 0);
+    zstd_encode(b->zstd, (struct bytes){ b->raw.ptr, columns_size }, out);
+    if (buf_failed(out)) return;
+    uint32_t frame_size = u32_from_u64(out->len - 4);
+    memcpy(out->ptr, &frame_size, sizeof frame_size);
+    put_payloads(b, out);
+}
+
+/* The body as it is stored. Payloads are packed bits, in which zstd rarely finds anything: they are
+ * left alone unless the whole, compressed, is much smaller than with compressed columns. */
+static struct bytes stored_body(struct page_builder *b, size_t columns_size, uint8_t *out_comp)
+{
+    struct bytes best = buf_bytes(&b->raw);
     *out_comp = PAGE_COMP_NONE;
-    if (!b->zstd) return buf_bytes(&b->raw);
+    if (!b->zstd) return best;
+    compress_columns(b, columns_size);
+    if (!buf_failed(&b->columns_packed) &&
+        b->columns_packed.len <= best.len - best.len / COLUMNS_GAIN) {
+        best = buf_bytes(&b->columns_packed);
+        *out_comp = PAGE_COMP_COLUMNS;
+    }
     buf_reset(&b->packed);
     zstd_encode(b->zstd, buf_bytes(&b->raw), &b->packed);
-    if (buf_failed(&b->packed) || b->packed.len > b->raw.len - b->raw.len / 10)
-        return buf_bytes(&b->raw);
-    *out_comp = PAGE_COMP_ZSTD;
-    return buf_bytes(&b->packed);
+    if (!buf_failed(&b->packed) && b->packed.len <= best.len - best.len / BODY_GAIN) {
+        best = buf_bytes(&b->packed);
+        *out_comp = PAGE_COMP_ZSTD;
+    }
+    return best;
 }
 
 enum err_code page_builder_finish(struct page_builder *b, struct buf *out, struct err *err)
 {
     ASSERT(b->vector_count > 0);
     buf_reset(&b->raw);
-    put_body(b, &b->raw);
+    put_columns(b, &b->raw);
+    size_t columns_size = b->raw.len;
+    put_payloads(b, &b->raw);
     if (buf_failed(&b->raw)) return err_set(err, ERR_NOMEM, "no memory for a page of samples");
     ASSERT(b->raw.len <= PAGE_RAW_MAX);
     uint8_t comp;
-    struct bytes stored = stored_body(b, &comp);
+    struct bytes stored = stored_body(b, columns_size, &comp);
     size_t start = out->len;
     buf_put_u32le(out, PAGE_MAGIC);
     buf_put_u32le(out, u32_from_u64(b->raw.len));
