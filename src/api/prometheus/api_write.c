@@ -8,6 +8,9 @@
 #include "formats/remote_write.h"
 
 #define DECODED_BYTES_MAX ((size_t)32 << 20)
+#define TEXT_BYTES_MAX ((size_t)1 << 20)
+#define RETRY_SOON_S 5   /* memory or the journal: it passes */
+#define RETRY_LATER_S 30 /* a limit: only when series have gone */
 
 /* One write; lives in the exchange's arena. */
 struct write_call {
@@ -16,11 +19,32 @@ struct write_call {
     struct journal_waiter waiter;
     uint64_t start_ns;
     unsigned status;
+    unsigned retry_after_s; /* 0: do not say */
     struct str text;
 };
 
+static void add_retry_after(struct http_exchange *ex, unsigned seconds)
+{
+    struct str value = arena_printf(http_exchange_arena(ex), "%u", seconds);
+    if (value.len) http_exchange_add_header(ex, (struct http_header){ STR("Retry-After"), value });
+}
+
+/* Nothing of the request is stored: count why, answer. */
+static void refuse(struct prometheus_api *api, struct http_exchange *ex, enum api_write_fault fault,
+                   struct str text)
+{
+    static const unsigned STATUS[API_WRITE_FAULT_COUNT] = {
+        [API_WRITE_ENCODING] = 415,  [API_WRITE_CONTENT_TYPE] = 415, [API_WRITE_MESSAGE] = 415,
+        [API_WRITE_CORRUPT] = 400,   [API_WRITE_TOO_LARGE] = 400,    [API_WRITE_MALFORMED] = 400,
+        [API_WRITE_NO_MEMORY] = 503, [API_WRITE_STORAGE] = 503,
+    };
+    stat_add(&api->stats.write_faults[fault], 1);
+    if (STATUS[fault] == 503) add_retry_after(ex, RETRY_SOON_S);
+    http_exchange_answer_text(ex, STATUS[fault], text);
+}
+
 /* False after answering: the request is not one of remote write 1.0. */
-static bool check_headers(struct http_exchange *ex)
+static bool check_headers(struct prometheus_api *api, struct http_exchange *ex)
 {
     const struct http_request *req = http_exchange_request(ex);
     struct arena *a = http_exchange_arena(ex);
@@ -31,7 +55,7 @@ static bool check_headers(struct http_exchange *ex)
                                        STR_FMT " encoding (compression) is not accepted by this "
                                                "server; only snappy is acceptable\n",
                                        STR_ARG(req->content_encoding));
-        http_exchange_answer_text(ex, 415, text);
+        refuse(api, ex, API_WRITE_ENCODING, text);
         return false;
     }
     if (type.len && !str_eq_nocase(type, STR("application/x-protobuf"))) {
@@ -39,7 +63,7 @@ static bool check_headers(struct http_exchange *ex)
                                        "expected application/x-protobuf as the first (media) "
                                        "part, got " STR_FMT " content-type\n",
                                        STR_ARG(req->content_type));
-        http_exchange_answer_text(ex, 415, text);
+        refuse(api, ex, API_WRITE_CONTENT_TYPE, text);
         return false;
     }
     size_t at = str_find(req->content_type, STR("proto="));
@@ -53,7 +77,7 @@ static bool check_headers(struct http_exchange *ex)
                                             "only accepts prometheus.WriteRequest\n"
                                   : "unknown remote write protobuf message " STR_FMT "\n",
                          STR_ARG(proto));
-        http_exchange_answer_text(ex, 415, text);
+        refuse(api, ex, API_WRITE_MESSAGE, text);
         return false;
     }
     return true;
@@ -67,6 +91,7 @@ static void answer(struct write_call *w)
                              .content_type = w->text.len ? STR("text/plain; charset=utf-8")
                                                          : (struct str){ "", 0 },
                              .body = bytes_of_str(w->text) };
+    if (w->retry_after_s) add_retry_after(w->ex, w->retry_after_s);
     http_exchange_answer(w->ex, &a);
 }
 
@@ -76,7 +101,8 @@ static void on_durable(struct journal_waiter *waiter, enum err_code result)
     struct write_call *w =
         (struct write_call *)(void *)((char *)waiter - offsetof(struct write_call, waiter));
     if (result != ERR_OK) {
-        http_exchange_add_header(w->ex, (struct http_header)HTTP_HEADER("Retry-After", "5"));
+        stat_add(&w->api->stats.write_faults[API_WRITE_STORAGE], 1);
+        w->retry_after_s = RETRY_SOON_S;
         w->status = 503;
         w->text = STR("the journal cannot be written: samples are not stored; retry later\n");
     }
@@ -93,47 +119,70 @@ static void count(struct prometheus_api *api, const struct append_result *result
     }
 }
 
-/* The first refusal in words, if it is of a kind that makes the 400; otherwise (bad labels came first)
- * the first such kind. */
-static struct str refusal(const struct append_result *result, struct arena *a)
+/* The labels of a series of the batch; empty when they cannot be had. */
+static struct str labels_text(struct prometheus_api *api, const struct batch *batch,
+                              const struct batch_series *series)
 {
-    const struct err *first = &result->first;
-    struct str kind = { "", 0 };
-    for (size_t i = BATCH_LIMIT; i < BATCH_OUTCOME_COUNT; i++) {
-        struct str text = batch_outcome_text((enum batch_outcome)i);
-        if (!result->outcomes[i]) continue;
-        if (str_eq(text, str_of_z(first->msg))) {
-            return arena_printf(a, "%s%s%s", first->msg, first->detail[0] ? ": " : "",
-                                first->detail);
-        }
-        if (kind.len == 0) kind = text;
-    }
-    return kind;
+    struct labels_builder builder;
+    struct labels labels;
+    struct buf text;
+    labels_builder_init(&builder, batch->arena);
+    if (batch->decode(batch, series, &builder, &labels, NULL) != ERR_OK) return STR("");
+    buf_init(&text, mem_source_of(api->options.mem, MEM_INGEST), TEXT_BYTES_MAX);
+    labels_print(&text, labels, false);
+    struct str out = buf_failed(&text) ? STR("") : arena_str(batch->arena, buf_str(&text));
+    buf_deinit(&text);
+    return out;
 }
 
-/* What the sender is told about refused samples. Series with bad labels are left out silently, as
- * Prometheus does; the others make it a 400, so that the sender does not try again. */
-static void judge(struct write_call *w, const struct append_result *result)
+/* The first series, in the order of the request, that was refused for one of the reasons
+ * [from, to], in words. */
+static struct str first_refusal(struct prometheus_api *api, const struct batch *batch,
+                                enum batch_outcome from, enum batch_outcome to)
 {
-    struct arena *a = http_exchange_arena(w->ex);
-    uint64_t retry = result->outcomes[BATCH_NOMEM] + result->outcomes[BATCH_LIMIT], refused = 0;
-    for (size_t i = 0; i < BATCH_OUTCOME_COUNT; i++)
+    for (size_t i = 0; i < batch->series_count; i++) {
+        const struct batch_series *s = &batch->series[i];
+        if (s->outcome < from || s->outcome > to) continue;
+        struct str kind = batch_outcome_text(s->outcome), labels = labels_text(api, batch, s);
+        struct str text = arena_printf(batch->arena, STR_FMT "%s" STR_FMT, STR_ARG(kind),
+                                       labels.len ? ": " : "", STR_ARG(labels));
+        return text.len ? text : kind;
+    }
+    return batch_outcome_text(from); /* a series that was worse off later */
+}
+
+/* What the sender is told about refused samples. What a retry can mend makes the sender try again,
+ * since it drops for good what gets a 400, and by default what gets a 429: 503 for lack of memory, 429 for
+ * the limits. What is stored already is then a duplicate, which does no harm. Series with bad labels
+ * are left out silently, as Prometheus does. */
+static void judge(struct write_call *w, const struct batch *batch,
+                  const struct append_result *result)
+{
+    uint64_t refused = 0, stored = result->outcomes[BATCH_STORED];
+    enum batch_outcome from = BATCH_LIMIT, to = BATCH_OUTCOME_COUNT - 1;
+    for (size_t i = BATCH_LIMIT; i < BATCH_OUTCOME_COUNT; i++)
         refused += result->outcomes[i];
-    uint64_t stored = result->outcomes[BATCH_STORED];
-    refused -= stored + result->outcomes[BATCH_INVALID_LABELS] + result->outcomes[BATCH_DROPPED];
     w->status = 204;
     if (refused == 0) return;
-    w->status = retry == refused ? 429 : 400;
-    if (w->status == 429) {
-        http_exchange_add_header(w->ex, (struct http_header)HTTP_HEADER("Retry-After", "30"));
+    if (result->outcomes[BATCH_NOMEM]) {
+        w->status = 503;
+        w->retry_after_s = RETRY_SOON_S;
+        from = to = BATCH_NOMEM;
+    } else if (result->outcomes[BATCH_LIMIT]) {
+        w->status = 429;
+        w->retry_after_s = RETRY_LATER_S;
+        from = to = BATCH_LIMIT;
+    } else {
+        w->status = 400;
     }
-    struct str reason = refusal(result, a);
-    w->text = arena_printf(a, STR_FMT " (%llu samples stored, %llu refused)\n", STR_ARG(reason),
-                           (unsigned long long)stored, (unsigned long long)refused);
+    struct str reason = first_refusal(w->api, batch, from, to);
+    w->text =
+        arena_printf(batch->arena, STR_FMT " (%llu samples stored, %llu refused)\n",
+                     STR_ARG(reason), (unsigned long long)stored, (unsigned long long)refused);
 }
 
 /* The message in the arena; false after answering. */
-static bool decompress(struct http_exchange *ex, struct bytes *out)
+static bool decompress(struct prometheus_api *api, struct http_exchange *ex, struct bytes *out)
 {
     const struct http_request *req = http_exchange_request(ex);
     struct decode_limits limits = { DECODED_BYTES_MAX, 0 };
@@ -145,12 +194,11 @@ static bool decompress(struct http_exchange *ex, struct bytes *out)
     enum err_code rc = snappy_decode(req->body, &limits, http_exchange_arena(ex), out, &err);
     if (rc == ERR_OK) return true;
     if (rc == ERR_NOMEM) {
-        http_exchange_add_header(ex, (struct http_header)HTTP_HEADER("Retry-After", "5"));
-        http_exchange_answer_text(ex, 503, STR("out of memory; retry later\n"));
+        refuse(api, ex, API_WRITE_NO_MEMORY, STR("out of memory; retry later\n"));
+    } else if (rc == ERR_LIMIT) {
+        refuse(api, ex, API_WRITE_TOO_LARGE, STR("snappy: decoded block is too large\n"));
     } else {
-        http_exchange_answer_text(ex, 400,
-                                  rc == ERR_LIMIT ? STR("snappy: decoded block is too large\n")
-                                                  : STR("snappy: corrupt input\n"));
+        refuse(api, ex, API_WRITE_CORRUPT, STR("snappy: corrupt input\n"));
     }
     return false;
 }
@@ -174,10 +222,9 @@ static bool decode(struct prometheus_api *api, struct http_exchange *ex, struct 
         return true;
     }
     if (rc == ERR_INVALID) {
-        http_exchange_answer_text(ex, 400, STR("malformed prometheus.WriteRequest message\n"));
+        refuse(api, ex, API_WRITE_MALFORMED, STR("malformed prometheus.WriteRequest message\n"));
     } else {
-        http_exchange_add_header(ex, (struct http_header)HTTP_HEADER("Retry-After", "5"));
-        http_exchange_answer_text(ex, 503, STR("out of memory; retry later\n"));
+        refuse(api, ex, API_WRITE_NO_MEMORY, STR("out of memory; retry later\n"));
     }
     return false;
 }
@@ -189,22 +236,22 @@ void api_write(struct prometheus_api *api, struct http_exchange *ex)
     struct batch batch;
     struct err err = { 0 };
     stat_add(&api->stats.write_requests, 1);
-    if (!check_headers(ex) || !decompress(ex, &message) || !decode(api, ex, message, &batch))
+    if (!check_headers(api, ex) || !decompress(api, ex, &message) ||
+        !decode(api, ex, message, &batch))
         return;
     struct write_call *w = arena_new(http_exchange_arena(ex), struct write_call);
     enum err_code rc = w ? metrics_append(api->options.metrics, &batch, &result, &err) : ERR_NOMEM;
+    count(api, &result);
     if (rc != ERR_OK) {
-        http_exchange_add_header(ex, (struct http_header)HTTP_HEADER("Retry-After", "5"));
         struct str text = arena_printf(http_exchange_arena(ex), "%s; retry later\n",
                                        err.msg ? err.msg : "out of memory");
-        http_exchange_answer_text(ex, 503, text);
+        refuse(api, ex, rc == ERR_NOMEM ? API_WRITE_NO_MEMORY : API_WRITE_STORAGE, text);
         return;
     }
-    count(api, &result);
     w->api = api;
     w->ex = ex;
     w->start_ns = http_exchange_start_ns(ex);
-    judge(w, &result);
+    judge(w, &batch, &result);
     if (result.position == 0) {
         answer(w);
         return;

@@ -25,6 +25,7 @@
 struct api_flag {
     struct str name, value;
 };
+#define API_FLAG_TEXT_SIZE 512
 
 /* What only the server knows. Any thread. */
 struct api_server_hooks {
@@ -43,6 +44,10 @@ struct api_server_hooks {
     void (*external_labels)(void *ctx, struct arena *a, struct labels *out);
     /* Replay progress, 0..1, while not ready. */
     double (*progress)(void *ctx);
+    /* The value in force of a flag, when that may be another than the one given: set in the file, or
+     * a default that depends. Leaves *io_value alone otherwise; may write it into `text`. May be NULL. */
+    void (*flag_in_force)(void *ctx, struct str name, char text[API_FLAG_TEXT_SIZE],
+                          struct str *io_value);
 };
 
 struct prometheus_api_options {
@@ -65,9 +70,23 @@ struct prometheus_api_options {
     struct label_limits label_limits;
 };
 
+/* Why nothing of a remote write was stored. */
+enum api_write_fault {
+    API_WRITE_ENCODING,     /* Content-Encoding */
+    API_WRITE_CONTENT_TYPE, /* Content-Type */
+    API_WRITE_MESSAGE,      /* its parameter `proto` */
+    API_WRITE_CORRUPT,      /* snappy */
+    API_WRITE_TOO_LARGE,    /* once decoded */
+    API_WRITE_MALFORMED,    /* protobuf */
+    API_WRITE_NO_MEMORY,
+    API_WRITE_STORAGE, /* the journal takes nothing */
+    API_WRITE_FAULT_COUNT
+};
+
 struct api_stats {
     struct stat_counter write_requests, write_samples, write_histograms_ignored, write_shed;
     struct stat_counter write_refused[BATCH_OUTCOME_COUNT];
+    struct stat_counter write_faults[API_WRITE_FAULT_COUNT];
     struct stat_counter queries, query_failures;
     struct stat_histogram query_duration, write_duration;
 };

@@ -26,6 +26,8 @@ struct append {
     struct head *h;
     struct batch *batch;
     struct append_result *out;
+    size_t part_first;   /* of batch->series in the whole batch, when it goes in parts */
+    size_t first_series; /* whose refusal out->first is, in the whole batch */
     struct append_item *items;
     size_t item_count;
     uint32_t *misses; /* indices of series that must be decoded */
@@ -40,8 +42,8 @@ struct append {
     size_t staged_cap;
 };
 
-/* Count `n` samples of a series under `outcome` and remember the worst; a refusal that is the first
- * of the batch is described in result->first. `pairs` may be NULL. */
+/* Count `n` samples of a series under `outcome` and remember the worst; result->first describes the
+ * refusal of the series that comes first in the batch. `why` may be NULL. */
 void append_refuse(struct append *a, uint32_t series, enum batch_outcome outcome, uint64_t n,
                    const struct err *why);
 

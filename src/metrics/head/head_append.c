@@ -50,7 +50,9 @@ void append_refuse(struct append *a, uint32_t series, enum batch_outcome outcome
     if (outcome > s->outcome) s->outcome = (uint8_t)outcome;
     a->out->outcomes[outcome] += n;
     struct err *first = &a->out->first;
-    if (first->code != ERR_OK || outcome == BATCH_DROPPED) return;
+    size_t at = a->part_first + series;
+    if (outcome == BATCH_DROPPED || (first->code != ERR_OK && at >= a->first_series)) return;
+    a->first_series = at;
     if (why != NULL && why->code != ERR_OK) {
         *first = *why;
         first->code = code_of(outcome);
@@ -325,6 +327,7 @@ static enum err_code append_in_parts(struct append *a, struct err *err)
         size_t left = whole->series_count - first;
         part.series = whole->series + first;
         part.series_count = left < PART_SERIES_MAX ? left : PART_SERIES_MAX;
+        a->part_first = first;
         a->batch = &part;
         a->item_count = a->miss_count = 0;
         rc = append_samples(a, err);

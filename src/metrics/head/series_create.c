@@ -10,6 +10,7 @@
 #include "metrics/head/append_priv.h"
 
 #define GROUP_MAX 64u
+#define TEXT_SHOWN_MAX 64u           /* of a name, in an error */
 #define GROUP_BYTES_MAX (256u << 10) /* of label text: one SERIES record, well below 1 MiB */
 
 /* New series of one shard that are logged together. */
@@ -49,13 +50,29 @@ static enum batch_outcome outcome_of(enum err_code rc)
     return rc == ERR_NOMEM ? BATCH_NOMEM : BATCH_INVALID_LABELS;
 }
 
-static bool texts_fit(struct labels l)
+static int short_len(struct str s)
 {
-    if (l.len == 0 || l.len > SHARD_KEY_PAIRS_MAX) return false;
-    for (size_t i = 0; i < l.len; i++)
-        if (l.ptr[i].name.len > SYMBOL_SIZE_MAX || l.ptr[i].value.len > SYMBOL_SIZE_MAX)
-            return false;
-    return true;
+    return (int)(s.len < TEXT_SHOWN_MAX ? s.len : TEXT_SHOWN_MAX);
+}
+
+/* Errors name the metric and the label. */
+static enum err_code check_texts(struct labels l, struct err *err)
+{
+    struct str metric = labels_get(l, LABEL_METRIC_NAME);
+    if (l.len == 0) return err_set(err, ERR_INVALID, "no labels");
+    if (l.len > SHARD_KEY_PAIRS_MAX)
+        return err_setf(err, ERR_INVALID, "too many labels",
+                        "%zu labels, limit %u, in metric \"%.*s\"", l.len,
+                        (unsigned)SHARD_KEY_PAIRS_MAX, short_len(metric), metric.ptr);
+    for (size_t i = 0; i < l.len; i++) {
+        const struct label *x = &l.ptr[i];
+        if (x->name.len <= SYMBOL_SIZE_MAX && x->value.len <= SYMBOL_SIZE_MAX) continue;
+        return err_setf(err, ERR_INVALID, "label is too long",
+                        "label \"%.*s\" of metric \"%.*s\": %zu and %zu bytes, limit %u each",
+                        short_len(x->name), x->name.ptr, short_len(metric), metric.ptr, x->name.len,
+                        x->value.len, (unsigned)SYMBOL_SIZE_MAX);
+    }
+    return ERR_OK;
 }
 
 static bool decode_one(struct append *a, uint32_t series, struct decoded *out)
@@ -66,8 +83,7 @@ static bool decode_one(struct append *a, uint32_t series, struct decoded *out)
     labels_builder_init(&builder, b->arena);
     struct labels labels = { 0 };
     enum err_code rc = b->decode(b, &b->series[series], &builder, &labels, &err);
-    if (rc == ERR_OK && !texts_fit(labels))
-        rc = err_set(&err, ERR_INVALID, "labels are empty or too long");
+    if (rc == ERR_OK) rc = check_texts(labels, &err);
     if (rc != ERR_OK) {
         append_refuse(a, series, outcome_of(rc), b->series[series].sample_count, &err);
         return false;

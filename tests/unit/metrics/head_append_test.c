@@ -147,6 +147,51 @@ START_TEST(first_refusal_names_the_series)
 }
 END_TEST
 
+static const char *series_text(int i)
+{
+    static char text[32];
+    (void)snprintf(text, sizeof text, "__name__=s,i=%d", i);
+    return text;
+}
+
+/* The shards are served one after the other: that must not show. */
+START_TEST(first_refusal_follows_the_batch)
+{
+    for (int i = 0; i < 40; i++)
+        (void)rig_one(&rig, series_text(i), T0 + 1000, 1);
+    batch_maker_begin(&rig.maker);
+    for (int i = 39; i >= 0; i--) {
+        batch_maker_one(&rig.maker, series_text(i), T0, 1);
+    }
+    ck_assert_int_eq(rig_append(&rig), ERR_OK);
+    ck_assert_str_eq(rig.result.first.detail, "s{i=\"39\"}");
+}
+END_TEST
+
+static enum err_code decode_long(const struct batch *batch, const struct batch_series *s,
+                                 struct labels_builder *b, struct labels *out, struct err *err)
+{
+    static char value[SYMBOL_SIZE_MAX + 1];
+    (void)batch, (void)s;
+    memset(value, 'v', sizeof value);
+    labels_builder_add(b, LABEL_METRIC_NAME, STR("long"));
+    labels_builder_add(b, STR("x"), (struct str){ value, sizeof value });
+    return labels_builder_finish(b, NULL, out, err);
+}
+
+/* By a decoder without limits of its own. */
+START_TEST(labels_that_are_too_long_are_named)
+{
+    batch_maker_begin(&rig.maker);
+    batch_maker_one(&rig.maker, "any", T0, 1);
+    rig.maker.batch.decode = decode_long;
+    ck_assert_int_eq(rig_append(&rig), ERR_OK);
+    ck_assert_uint_eq(rig.result.outcomes[BATCH_INVALID_LABELS], 1);
+    ck_assert_str_eq(rig.result.first.msg, "label is too long");
+    ck_assert_ptr_nonnull(strstr(rig.result.first.detail, "label \"x\" of metric \"long\""));
+}
+END_TEST
+
 START_TEST(good_samples_of_a_bad_batch_are_stored)
 {
     batch_maker_begin(&rig.maker);
@@ -346,6 +391,8 @@ int main(void)
     tcase_add_test(tc, order_rules_give_their_outcomes);
     tcase_add_test(tc, duplicates_compare_bits_not_numbers);
     tcase_add_test(tc, first_refusal_names_the_series);
+    tcase_add_test(tc, first_refusal_follows_the_batch);
+    tcase_add_test(tc, labels_that_are_too_long_are_named);
     tcase_add_test(tc, good_samples_of_a_bad_batch_are_stored);
     tcase_add_test(tc, a_series_twice_in_one_batch_keeps_all_its_samples);
     tcase_add_test(tc, many_samples_of_one_series_in_one_batch);
