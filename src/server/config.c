@@ -2,11 +2,10 @@
 #include "server/config.h"
 
 #include <stdatomic.h>
-#include <stdio.h>
 
 #include "base/cleanup.h"
 #include "journal/journal.h"
-#include "os/process.h"
+#include "server/config_source.h"
 
 #define CONFIG_BYTES_MAX ((size_t)256 << 20)
 
@@ -14,7 +13,7 @@ struct config {
     struct mem_budget *mem;
     _Atomic uint32_t refs;
     struct arena arena;
-    struct str file, text, base_dir; /* in arena */
+    struct config_source source; /* in arena */
     bool is_builtin;
     struct main_config main;
 };
@@ -91,15 +90,6 @@ static const struct yaml_schema MAIN =
 
 /* ---- loading ---- */
 
-static bool lookup_env(void *ctx, struct str name, struct str *out)
-{
-    char text[256];
-    (void)ctx;
-    if (name.len >= sizeof text) return false;
-    *out = process_env(str_z(name, text, sizeof text));
-    return out->ptr != NULL;
-}
-
 DEFINE_CLEANUP(config_unref, struct config *)
 
 static enum err_code create(struct mem_budget *mem, struct config **out, struct err *err)
@@ -113,63 +103,22 @@ static enum err_code create(struct mem_budget *mem, struct config **out, struct 
     return ERR_OK;
 }
 
-static enum err_code read_text(struct config *c, const struct file_layer *files, const char *path,
-                               struct err *err)
-{
-    const struct mem_source *mem = mem_source_of(c->mem, MEM_SYSTEM);
-    struct bytes content = { NULL, 0 };
-    struct str file = str_of_z(path);
-    size_t slash = file.len;
-    TRY(file_read_all(files, path, mem, YAML_FILE_BYTES_MAX, &content, err));
-    c->file = arena_str(&c->arena, file);
-    c->text = arena_str(&c->arena, str_of_bytes(content));
-    bool failed = content.len && !c->text.ptr;
-    if (content.ptr) mem->free(mem->ctx, (void *)(uintptr_t)content.ptr, content.len);
-    while (slash > 0 && file.ptr[slash - 1] != '/')
-        slash--;
-    c->base_dir = slash ? str_sub(c->file, 0, slash > 1 ? slash - 1 : 1) : STR(".");
-    return failed ? err_set(err, ERR_NOMEM, "no memory for the configuration") : ERR_OK;
-}
-
-static enum err_code bind_text(struct config *c, const struct file_layer *files,
-                               struct buf *diags_text, struct err *err)
-{
-    struct yaml_doc doc;
-    struct yaml_diags diags;
-    struct yaml_binder *binder = arena_new(&c->arena, struct yaml_binder);
-    struct yaml_env env = {
-        .lookup = lookup_env, .files = files, .base_dir = c->base_dir, .budget = c->mem
-    };
-    if (!binder) return err_set(err, ERR_NOMEM, "no memory for the configuration");
-    yaml_diags_init(&diags, &c->arena);
-    enum err_code rc = yaml_parse(c->file, c->text, &c->arena, &diags, &doc);
-    if (rc == ERR_OK) {
-        yaml_binder_init(binder, &doc, &c->arena, &diags, &env);
-        rc = yaml_bind(binder, &MAIN, &c->main);
-    }
-    yaml_diags_render(&diags, diags_text);
-    if (rc == ERR_OK) return ERR_OK;
-    struct buf first;
-    buf_init(&first, mem_source_of(c->mem, MEM_SYSTEM), 1u << 16);
-    yaml_diags_first(&diags, &first);
-    rc = err_setf(err, rc, "the configuration is not valid", STR_FMT, STR_ARG(buf_str(&first)));
-    buf_deinit(&first);
-    return rc;
-}
-
 enum err_code config_load(struct mem_budget *mem, const struct file_layer *files, const char *path,
                           struct buf *diags, struct config **out, struct err *err)
 {
     CLEANUP(config_unref_p) struct config *c = NULL;
     TRY(create(mem, &c, err));
+    struct config_place place = { .mem = mem, .files = files, .arena = &c->arena };
     if (path) {
-        TRY(read_text(c, files, path, err));
+        TRY(config_source_read(&place, path, &c->source, err));
     } else {
         c->is_builtin = true;
-        c->file = STR("built-in");
-        c->text = STR("global: {scrape_interval: 5s, scrape_timeout: 5s}\n");
+        c->source = (struct config_source){
+            .file = STR("built-in"),
+            .text = STR("global: {scrape_interval: 5s, scrape_timeout: 5s}\n")
+        };
     }
-    TRY(bind_text(c, files, diags, err));
+    TRY(config_source_bind(&place, &c->source, &MAIN, &c->main, diags, err));
     *out = TAKE(c);
     return ERR_OK;
 }
@@ -195,7 +144,7 @@ const struct main_config *config_main(const struct config *c)
 
 struct str config_base_dir(const struct config *c)
 {
-    return c->base_dir;
+    return c->source.base_dir;
 }
 
 bool config_is_builtin(const struct config *c)

@@ -54,7 +54,7 @@ struct config *config_ref(struct config *c);
 void config_unref(struct config *c);
 
 const struct main_config *config_main(const struct config *c);
-/* Directory of the file, for relative paths in it; "" for the built-in one. */
+/* Directory of the file, for relative paths in it; "" when it has none, as the built-in one. */
 struct str config_base_dir(const struct config *c);
 bool config_is_builtin(const struct config *c);
 /* Effective configuration as YAML, secrets masked. */

@@ -251,7 +251,7 @@ static void load_file(struct file_discovery *d, struct sd_file *f)
 
 struct listing {
     struct file_discovery *d;
-    const char *dir;
+    const char *dir; /* "": where the process runs */
     struct str pattern;
 };
 
@@ -262,7 +262,11 @@ static enum err_code visit(void *arg, const char *name, bool is_dir, struct err 
     char path[FILE_PATH_SIZE];
     struct file_info info;
     if (is_dir || !discovery_glob_matches(l->pattern, str_of_z(name))) return ERR_OK;
-    TRY(file_join(path, l->dir, name, err));
+    if (l->dir[0]) {
+        TRY(file_join(path, l->dir, name, err));
+    } else {
+        (void)str_z(str_of_z(name), path, sizeof path);
+    }
     const struct file_layer *files = d->options.files;
     if (files->stat(files->ctx, path, &info, err) != ERR_OK) return ERR_OK;
     struct sd_file *f = find_file(d, str_of_z(path));
@@ -274,6 +278,28 @@ static enum err_code visit(void *arg, const char *name, bool is_dir, struct err 
     f->info = info;
     if (is_new || !is_same || f->is_unread || d->is_refresh) load_file(d, f);
     return ERR_OK;
+}
+
+/* The shortest path with the same meaning, by its text alone, as Go's filepath.Clean; "" for ".". In place. */
+static void clean_path(char *path)
+{
+    size_t root = path[0] == '/', n = root, fixed = root; /* ".." takes nothing below `fixed` */
+    struct str rest = str_of_z(path), part;
+    while (rest.len && str_split(&rest, '/', &part)) {
+        bool is_up = str_eq(part, STR(".."));
+        if (part.len == 0 || str_eq(part, STR(".")) || (is_up && root && n == fixed)) continue;
+        if (is_up && n > fixed) {
+            while (n > fixed && path[n - 1] != '/')
+                n--;
+            n -= n > fixed;
+            continue;
+        }
+        if (n > root) path[n++] = '/';
+        memmove(path + n, part.ptr, part.len);
+        n += part.len;
+        if (is_up) fixed = n;
+    }
+    path[n] = '\0';
 }
 
 static bool is_below(struct str path, struct str dir)
@@ -293,13 +319,15 @@ static void poll_pattern(struct file_discovery *d, struct str pattern)
     int n = snprintf(dir, sizeof dir, STR_FMT "%s" STR_FMT, STR_ARG(base),
                      base.len && folder.len ? "/" : "", STR_ARG(folder));
     if (n < 0 || n >= (int)sizeof dir) return;
-    struct listing l = { d, n == 0 ? (is_absolute ? "/" : ".") : dir,
-                         str_sub(pattern, slash, pattern.len) };
+    if (is_absolute && n == 0) snprintf(dir, sizeof dir, "/");
+    if (!is_absolute) clean_path(dir);
+    struct listing l = { d, dir, str_sub(pattern, slash, pattern.len) };
+    const char *listed = dir[0] ? dir : ".";
     struct err err = { 0 };
     const struct file_layer *files = d->options.files;
-    enum err_code rc = files->list(files->ctx, l.dir, visit, &l, &err);
+    enum err_code rc = files->list(files->ctx, listed, visit, &l, &err);
     if (rc == ERR_OK) return;
-    log_warn(d->options.log, "file discovery: cannot list", LOG_Z("dir", l.dir), LOG_ERR(&err));
+    log_warn(d->options.log, "file discovery: cannot list", LOG_Z("dir", listed), LOG_ERR(&err));
     if (rc == ERR_NOTFOUND) return; /* a directory that is gone takes its files along */
     for (struct sd_file *f = d->files; f; f = f->next)
         f->is_seen |= is_below(f->path, str_of_z(l.dir));

@@ -97,6 +97,35 @@ START_TEST(yaml_and_json_files_stand_side_by_side)
 }
 END_TEST
 
+/* What a configuration in `base` finds by `pattern` has the path that Prometheus gives it. */
+static const struct {
+    const char *base, *pattern, *path;
+} PLACES[] = {
+    { "", "etc/sd/*.yml", "etc/sd/a.yml" },
+    { ".", "etc/sd/*.yml", "etc/sd/a.yml" },
+    { "./etc", "sd/a.yml", "etc/sd/a.yml" },
+    { "etc/", "./sd//*.yml", "etc/sd/a.yml" },
+    { "etc/sd", "../sd/*.yml", "etc/sd/a.yml" },
+    { "etc/x/y", "../../../etc/./sd/*.yml", "etc/sd/a.yml" },
+};
+
+START_TEST(paths_are_as_short_as_they_can_be)
+{
+    struct file_discovery_options options = { .base_dir = str_of_z(PLACES[_i].base),
+                                              .files = file_fault_layer(disk),
+                                              .mem = budget };
+    put("etc/sd/a.yml", "- targets: [y:1]\n");
+    file_discovery_destroy(discovery);
+    patterns[0] = str_of_z(PLACES[_i].pattern);
+    config.files.count = 1;
+    ck_assert_int_eq(file_discovery_create(&options, &config, &discovery, NULL), ERR_OK);
+    ck_assert(file_discovery_poll(discovery, 0));
+    char want[256];
+    snprintf(want, sizeof want, "%s:y:1;", PLACES[_i].path);
+    ck_assert_str_eq(groups(), want);
+}
+END_TEST
+
 static const char *const BROKEN[] = {
     "[{\"targets\":[\"h:1\"]", "{\"targets\":[\"h:1\"]}",   "[{\"tragets\":[\"h:1\"]}]",
     "[{\"targets\":\"h:1\"}]", "[{\"labels\":[\"a\"]}]",    "[null]",
@@ -206,6 +235,8 @@ int main(void)
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, files_appear_change_and_vanish);
     tcase_add_test(tc, yaml_and_json_files_stand_side_by_side);
+    tcase_add_loop_test(tc, paths_are_as_short_as_they_can_be, 0,
+                        (int)(sizeof PLACES / sizeof PLACES[0]));
     tcase_add_loop_test(tc, a_broken_file_keeps_its_last_targets, 0,
                         (int)(sizeof BROKEN / sizeof BROKEN[0]));
     tcase_add_test(tc, an_unreadable_file_keeps_its_targets_and_is_tried_again);
