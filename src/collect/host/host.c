@@ -13,9 +13,10 @@ static const struct {
     const char *name;
     bool (*collect)(struct host *h, struct buf *out);
 } COLLECTORS[] = {
-    { "cpu", host_cpu },        { "loadavg", host_load },     { "pressure", host_pressure },
-    { "meminfo", host_memory }, { "diskstats", host_disk },   { "filesystem", host_filesystem },
-    { "netdev", host_network }, { "sockstat", host_sockets }, { "system", host_system },
+    { "cpu", host_cpu },        { "loadavg", host_load },        { "pressure", host_pressure },
+    { "meminfo", host_memory }, { "diskstats", host_disk },      { "filesystem", host_filesystem },
+    { "netdev", host_network }, { "netclass", host_interfaces }, { "sockstat", host_sockets },
+    { "system", host_system },
 };
 
 #define COLLECTOR_COUNT (sizeof COLLECTORS / sizeof COLLECTORS[0])
@@ -58,6 +59,13 @@ bool host_read(struct host *h, const char *path, struct str *out)
     (void)!l->close(l->ctx, f, NULL);
     *out = buf_str(&h->text);
     return is_read;
+}
+
+struct str host_first_line(struct host *h, const char *path, char *copy, size_t size)
+{
+    struct str text;
+    if (!host_read(h, path, &text)) return (struct str){ "", 0 };
+    return str_of_z(str_z(str_trim(str_sub(text, 0, str_index(text, '\n'))), copy, size));
 }
 
 bool host_line(struct str *rest, struct str *out_line)

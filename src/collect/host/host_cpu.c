@@ -22,6 +22,27 @@ static void put_cpu(struct buf *out, struct str line)
     }
 }
 
+/* Time for guests, in user and nice time as well: two columns behind those of MODES, since Linux 2.6.33. */
+static void put_guest(struct buf *out, struct str line)
+{
+    struct str cpu = host_word(&line);
+    cpu = str_sub(cpu, 3, cpu.len);
+    for (size_t i = 0; i < sizeof MODES / sizeof MODES[0]; i++)
+        (void)host_word(&line);
+    for (size_t i = 0; i < 2; i++) {
+        struct label a = { STR("cpu"), cpu }, b = { STR("mode"), i ? STR("nice") : STR("user") };
+        struct str ticks = host_word(&line);
+        if (ticks.len == 0) return;
+        host_sample2(out, "node_cpu_guest_seconds_total", a, b,
+                     host_number(&ticks) / TICKS_PER_SECOND);
+    }
+}
+
+static bool is_one_cpu(struct str line)
+{
+    return str_starts_with(line, STR("cpu")) && line.len > 3 && line.ptr[3] != ' ';
+}
+
 static const struct {
     const char *key, *name;
     enum metric_type type;
@@ -42,8 +63,12 @@ bool host_cpu(struct host *h, struct buf *out)
     host_family(out, "node_cpu_seconds_total", METRIC_COUNTER,
                 "Seconds the CPUs spent in each mode.");
     for (rest = text; host_line(&rest, &line);) {
-        bool is_cpu = str_starts_with(line, STR("cpu")) && line.len > 3 && line.ptr[3] != ' ';
-        if (is_cpu) put_cpu(out, line);
+        if (is_one_cpu(line)) put_cpu(out, line);
+    }
+    host_family(out, "node_cpu_guest_seconds_total", METRIC_COUNTER,
+                "Seconds the CPUs spent in guests (VMs) for each mode.");
+    for (rest = text; host_line(&rest, &line);) {
+        if (is_one_cpu(line)) put_guest(out, line);
     }
     for (rest = text; host_line(&rest, &line);) {
         struct str key = host_word(&line);

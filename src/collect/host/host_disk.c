@@ -27,32 +27,77 @@ static const struct {
     { "node_disk_io_time_seconds_total", METRIC_COUNTER, 1e-3, "Seconds spent doing I/O." },
     { "node_disk_io_time_weighted_seconds_total", METRIC_COUNTER, 1e-3,
       "Weighted seconds spent doing I/O." },
+    /* Since Linux 4.18 */
+    { "node_disk_discards_completed_total", METRIC_COUNTER, 1,
+      "The total number of discards completed successfully." },
+    { "node_disk_discards_merged_total", METRIC_COUNTER, 1,
+      "The total number of discards merged." },
+    { "node_disk_discarded_sectors_total", METRIC_COUNTER, 1,
+      "The total number of sectors discarded successfully." },
+    { "node_disk_discard_time_seconds_total", METRIC_COUNTER, 1e-3,
+      "This is the total number of seconds spent by all discards." },
+    /* Since Linux 5.5 */
+    { "node_disk_flush_requests_total", METRIC_COUNTER, 1,
+      "The total number of flush requests completed successfully" },
+    { "node_disk_flush_requests_time_seconds_total", METRIC_COUNTER, 1e-3,
+      "This is the total number of seconds spent by all flush requests." },
 };
 
-/* Devices that only repeat others: node_exporter leaves them out as well. */
+/* sda of sda1, nvme0n1p of nvme0n1p2. */
+static struct str without_number(struct str device)
+{
+    while (device.len > 0 && device.ptr[device.len - 1] >= '0' && device.ptr[device.len - 1] <= '9')
+        device.len--;
+    return device;
+}
+
+/* Partitions and devices in memory only repeat others: node_exporter leaves them out as well. */
 static bool is_counted_disk(struct str device)
 {
-    return !str_starts_with(device, STR("ram")) && !str_starts_with(device, STR("loop")) &&
-           !str_starts_with(device, STR("fd"));
+    static const struct str LEFT_OUT[] = { STR_INIT("ram"), STR_INIT("zram"), STR_INIT("loop"),
+                                           STR_INIT("fd") };
+    static const struct str PARTITIONED[] = { STR_INIT("hd"), STR_INIT("sd"), STR_INIT("vd"),
+                                              STR_INIT("xvd") };
+    struct str base = without_number(device);
+    if (base.len == device.len) return true;
+    for (size_t i = 0; i < 4; i++) {
+        if (str_eq(base, LEFT_OUT[i])) return false;
+        struct str letter = str_sub(base, PARTITIONED[i].len, base.len);
+        if (str_starts_with(base, PARTITIONED[i]) && letter.len == 1) return false;
+    }
+    return !str_starts_with(base, STR("nvme")) || base.ptr[base.len - 1] != 'p';
+}
+
+/* One column of all disks; nothing, not even a head, when this kernel does not have it. */
+static void put_disk_column(struct buf *out, struct str text, size_t column)
+{
+    struct str line;
+    bool has_head = false;
+    while (host_line(&text, &line)) {
+        (void)host_word(&line);
+        (void)host_word(&line);
+        struct label device = { STR("device"), host_word(&line) };
+        if (device.value.len == 0 || !is_counted_disk(device.value)) continue;
+        for (size_t skip = 0; skip < column; skip++)
+            (void)host_word(&line);
+        struct str word = host_word(&line);
+        if (word.len == 0) continue;
+        if (!has_head) {
+            host_family(out, DISK_COLUMNS[column].name, DISK_COLUMNS[column].type,
+                        DISK_COLUMNS[column].help);
+        }
+        has_head = true;
+        host_sample(out, DISK_COLUMNS[column].name, device,
+                    host_number(&word) * DISK_COLUMNS[column].scale);
+    }
 }
 
 bool host_disk(struct host *h, struct buf *out)
 {
-    struct str text, rest, line;
+    struct str text;
     if (!host_read(h, "/proc/diskstats", &text)) return false;
-    for (size_t c = 0; c < sizeof DISK_COLUMNS / sizeof DISK_COLUMNS[0]; c++) {
-        host_family(out, DISK_COLUMNS[c].name, DISK_COLUMNS[c].type, DISK_COLUMNS[c].help);
-        for (rest = text; host_line(&rest, &line);) {
-            (void)host_word(&line);
-            (void)host_word(&line);
-            struct str device = host_word(&line);
-            if (device.len == 0 || !is_counted_disk(device)) continue;
-            for (size_t skip = 0; skip < c; skip++)
-                (void)host_word(&line);
-            struct label l = { STR("device"), device };
-            host_sample(out, DISK_COLUMNS[c].name, l, host_number(&line) * DISK_COLUMNS[c].scale);
-        }
-    }
+    for (size_t c = 0; c < sizeof DISK_COLUMNS / sizeof DISK_COLUMNS[0]; c++)
+        put_disk_column(out, text, c);
     return true;
 }
 
@@ -82,24 +127,63 @@ static bool is_system_mount(struct str mount)
            str_starts_with(mount, STR("/var/lib/docker/"));
 }
 
+/* A mounted file system: slices of its line, and what the kernel says of it. */
+struct filesystem {
+    struct str device, mount, type;
+    bool is_readonly, has_failed;
+    struct file_space space; /* unless has_failed */
+    char error[160];         /* empty unless has_failed */
+};
+
 /* The n-th value of a file system, in the order of FS_ROWS. */
-static double filesystem_value(const struct file_space *s, bool is_readonly, size_t row)
+static double filesystem_value(const struct filesystem *fs, size_t row)
 {
+    const struct file_space *s = &fs->space;
     const double values[] = { (double)s->total_bytes, (double)s->free_root_bytes,
                               (double)s->free_bytes,  (double)s->inodes_total,
-                              (double)s->inodes_free, is_readonly };
+                              (double)s->inodes_free, fs->is_readonly,
+                              fs->has_failed };
     return values[row];
+}
+
+/* The kernel's words, as node_exporter has them: "permission denied". */
+static void describe_failure(const struct err *err, char *out, size_t size)
+{
+    const char *text = err->os_errno ? strerrordesc_np(err->os_errno) : err->msg;
+    snprintf(out, size, "%s", text ? text : "failed");
+    if (out[0] >= 'A' && out[0] <= 'Z') out[0] = (char)(out[0] - 'A' + 'a');
+}
+
+/* "/dev/sda1 / ext4 rw,relatime 0 0"; false for what is left out. */
+static bool scan_filesystem(const struct file_layer *l, struct str line, struct filesystem *out)
+{
+    char path[FILE_PATH_SIZE];
+    struct err err = { 0 };
+    *out = (struct filesystem){ 0 };
+    if (!str_split(&line, ' ', &out->device) || !str_split(&line, ' ', &out->mount) ||
+        !str_split(&line, ' ', &out->type)) {
+        return false;
+    }
+    if (is_pseudo_filesystem(out->type) || is_system_mount(out->mount)) return false;
+    out->is_readonly = str_starts_with(line, STR("ro"));
+    out->has_failed =
+        l->space(l->ctx, str_z(out->mount, path, sizeof path), &out->space, &err) != ERR_OK;
+    if (out->has_failed) describe_failure(&err, out->error, sizeof out->error);
+    return true;
 }
 
 static const struct {
     const char *name, *help;
+    bool for_failed; /* also where the kernel gives an error */
 } FS_ROWS[] = {
-    { "node_filesystem_size_bytes", "Size of the file system." },
-    { "node_filesystem_free_bytes", "Free bytes, those reserved for root included." },
-    { "node_filesystem_avail_bytes", "Bytes available to other users than root." },
-    { "node_filesystem_files", "Inodes of the file system." },
-    { "node_filesystem_files_free", "Free inodes." },
-    { "node_filesystem_readonly", "Whether the file system is mounted read-only." },
+    { "node_filesystem_size_bytes", "Size of the file system.", false },
+    { "node_filesystem_free_bytes", "Free bytes, those reserved for root included.", false },
+    { "node_filesystem_avail_bytes", "Bytes available to other users than root.", false },
+    { "node_filesystem_files", "Inodes of the file system.", false },
+    { "node_filesystem_files_free", "Free inodes.", false },
+    { "node_filesystem_readonly", "Whether the file system is mounted read-only.", true },
+    { "node_filesystem_device_error",
+      "Whether an error occurred while getting statistics for the given device.", true },
 };
 
 bool host_filesystem(struct host *h, struct buf *out)
@@ -110,22 +194,17 @@ bool host_filesystem(struct host *h, struct buf *out)
     for (size_t row = 0; row < sizeof FS_ROWS / sizeof FS_ROWS[0]; row++) {
         host_family(out, FS_ROWS[row].name, METRIC_GAUGE, FS_ROWS[row].help);
         for (rest = text; host_line(&rest, &line);) {
-            char path[FILE_PATH_SIZE];
-            struct file_space space;
-            struct str device, mount, type, options = line;
-            if (!str_split(&options, ' ', &device) || !str_split(&options, ' ', &mount) ||
-                !str_split(&options, ' ', &type)) {
-                continue;
-            }
-            if (is_pseudo_filesystem(type) || is_system_mount(mount)) continue;
-            if (l->space(l->ctx, str_z(mount, path, sizeof path), &space, NULL) != ERR_OK) continue;
-            struct label labels[] = { { STR("device"), device },
-                                      { STR("fstype"), type },
-                                      { STR("mountpoint"), mount } };
+            struct filesystem fs;
+            if (!scan_filesystem(l, line, &fs)) continue;
+            if (fs.has_failed && !FS_ROWS[row].for_failed) continue;
+            struct label labels[] = { { STR("device"), fs.device },
+                                      { STR("device_error"), str_of_z(fs.error) },
+                                      { STR("fstype"), fs.type },
+                                      { STR("mountpoint"), fs.mount } };
             struct exposition_sample s = {
                 .name = str_of_z(FS_ROWS[row].name),
-                .labels = { labels, 3 },
-                .value = filesystem_value(&space, str_starts_with(options, STR("ro")), row),
+                .labels = { labels, 4 },
+                .value = filesystem_value(&fs, row),
             };
             exposition_write_sample(out, EXPOSITION_TEXT, &s);
         }

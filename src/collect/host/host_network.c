@@ -54,29 +54,40 @@ bool host_sockets(struct host *h, struct buf *out)
     return true;
 }
 
-/* First line of a small file, copied; empty when it cannot be read. */
-static struct str first_line(struct host *h, const char *path, char *copy, size_t size)
+/* What this program is built for: kernels before 6.1 have no /proc/sys/kernel/arch. */
+static struct str built_for(void)
 {
-    struct str text;
-    if (!host_read(h, path, &text)) return (struct str){ "", 0 };
-    return str_of_z(str_z(str_trim(str_sub(text, 0, str_index(text, '\n'))), copy, size));
+#if defined(__x86_64__)
+    return STR("x86_64");
+#elif defined(__aarch64__)
+    return STR("aarch64");
+#else
+    return STR("");
+#endif
 }
 
 bool host_system(struct host *h, struct buf *out)
 {
-    char nodename[256], release[256], version[256], sysname[64];
+    char domain[256], machine[64], nodename[256], release[256], version[256], sysname[64];
+    struct str arch = host_first_line(h, "/proc/sys/kernel/arch", machine, sizeof machine);
     struct label labels[] = {
-        { STR("nodename"), first_line(h, "/proc/sys/kernel/hostname", nodename, sizeof nodename) },
-        { STR("release"), first_line(h, "/proc/sys/kernel/osrelease", release, sizeof release) },
-        { STR("sysname"), first_line(h, "/proc/sys/kernel/ostype", sysname, sizeof sysname) },
-        { STR("version"), first_line(h, "/proc/sys/kernel/version", version, sizeof version) },
+        { STR("domainname"),
+          host_first_line(h, "/proc/sys/kernel/domainname", domain, sizeof domain) },
+        { STR("machine"), arch.len ? arch : built_for() },
+        { STR("nodename"),
+          host_first_line(h, "/proc/sys/kernel/hostname", nodename, sizeof nodename) },
+        { STR("release"),
+          host_first_line(h, "/proc/sys/kernel/osrelease", release, sizeof release) },
+        { STR("sysname"), host_first_line(h, "/proc/sys/kernel/ostype", sysname, sizeof sysname) },
+        { STR("version"), host_first_line(h, "/proc/sys/kernel/version", version, sizeof version) },
     };
     struct exposition_sample s = { .name = STR("node_uname_info"),
-                                   .labels = { labels, 4 },
+                                   .labels = { labels, 6 },
                                    .value = 1 };
-    host_family(out, "node_uname_info", METRIC_GAUGE, "The system as uname tells it.");
+    host_family(out, "node_uname_info", METRIC_GAUGE,
+                "Labeled system information as provided by the uname system call.");
     exposition_write_sample(out, EXPOSITION_TEXT, &s);
     host_single(out, "node_time_seconds", METRIC_GAUGE, "Unix time of the system.",
                 (double)clock_wall_ms(h->options.clock) / 1e3);
-    return labels[0].value.len > 0;
+    return labels[2].value.len > 0; /* nodename */
 }

@@ -16,6 +16,8 @@ struct host {
 
 /* Contents of `path` below the root, valid until the next read; false when it cannot be read. */
 bool host_read(struct host *h, const char *path, struct str *out);
+/* First line of a small file, copied; empty when it cannot be read. */
+struct str host_first_line(struct host *h, const char *path, char *copy, size_t size);
 
 /* The next line without its newline; false at the end. */
 bool host_line(struct str *rest, struct str *out_line);
@@ -41,6 +43,7 @@ bool host_memory(struct host *h, struct buf *out);
 bool host_disk(struct host *h, struct buf *out);
 bool host_filesystem(struct host *h, struct buf *out);
 bool host_network(struct host *h, struct buf *out);
+bool host_interfaces(struct host *h, struct buf *out);
 bool host_sockets(struct host *h, struct buf *out);
 bool host_system(struct host *h, struct buf *out);
 
