@@ -120,8 +120,8 @@ static bool has_body(unsigned status)
     return status >= 200 && status != 204 && status != 304;
 }
 
-/* May this answer be gzip, and does the client want it? */
-static void plan_gzip(const struct http_exchange *ex, struct exchange_answer *answer)
+/* May this answer be compressed, and how does the client want it? gzip when it does not matter. */
+static void plan_coding(const struct http_exchange *ex, struct exchange_answer *answer)
 {
     if (!(answer->flags & HTTP_ANSWER_COMPRESS) || !has_body(answer->status)) return;
     if (!answer->is_stream && answer->body.len < COMPRESS_BYTES_MIN) return;
@@ -129,16 +129,26 @@ static void plan_gzip(const struct http_exchange *ex, struct exchange_answer *an
         if (str_eq_nocase(answer->headers[i].name, STR("content-encoding"))) return;
     }
     answer->varies = true;
-    answer->is_gzip = http_coding_quality(ex->req.accept_encoding, STR("gzip")) > 0;
+    unsigned gzip = http_coding_quality(ex->req.accept_encoding, STR("gzip"));
+    unsigned deflate = http_coding_quality(ex->req.accept_encoding, STR("deflate"));
+    if (gzip > 0 && gzip >= deflate) {
+        answer->coding = HTTP_CODING_GZIP;
+    } else if (deflate > 0) {
+        answer->coding = HTTP_CODING_DEFLATE;
+    }
 }
 
-static void gzip_body(struct http_exchange *ex, struct exchange_answer *answer)
+static void compress_body(struct http_exchange *ex, struct exchange_answer *answer)
 {
     struct buf packed;
     buf_init(&packed, mem_source_of(ex->sl->server->options.mem, MEM_NETWORK), SIZE_MAX / 2);
-    if (!http_body_gzip(ex->sl->server->codecs, answer->body, &packed)) {
+    struct http_codecs *codecs = ex->sl->server->codecs;
+    bool is_packed = answer->coding == HTTP_CODING_GZIP
+                         ? http_body_gzip(codecs, answer->body, &packed)
+                         : http_body_deflate(codecs, answer->body, &packed);
+    if (!is_packed) {
         buf_deinit(&packed);
-        answer->is_gzip = false;
+        answer->coding = HTTP_CODING_IDENTITY;
         return;
     }
     if (answer->owner.mem) buf_deinit(&answer->owner);
@@ -173,8 +183,8 @@ static struct exchange_answer prepare(struct http_exchange *ex, const struct htt
     } else if (!is_stream) {
         answer.body = a->body;
     }
-    plan_gzip(ex, &answer);
-    if (answer.is_gzip && !is_stream) gzip_body(ex, &answer);
+    plan_coding(ex, &answer);
+    if (answer.coding != HTTP_CODING_IDENTITY && !is_stream) compress_body(ex, &answer);
     return answer;
 }
 
@@ -285,9 +295,10 @@ void http_exchange_answer_text(struct http_exchange *ex, unsigned status, struct
 void http_exchange_start(struct http_exchange *ex, const struct http_answer *a)
 {
     struct exchange_answer answer = prepare(ex, a, true);
-    if (answer.is_gzip) {
-        ex->gzip = http_gzip_writer_get(ex->sl->server->codecs);
-        answer.is_gzip = ex->gzip != NULL;
+    if (answer.coding != HTTP_CODING_IDENTITY) {
+        enum gzip_format format = answer.coding == HTTP_CODING_GZIP ? GZIP_MEMBER : GZIP_ZLIB;
+        ex->gzip = http_gzip_writer_get(ex->sl->server->codecs, format);
+        if (!ex->gzip) answer.coding = HTTP_CODING_IDENTITY;
     }
     if (!copy_parts(ex, &answer)) {
         /* The head cannot be built: a bare 503 stream; what the handler writes is its body. */
@@ -298,7 +309,7 @@ void http_exchange_start(struct http_exchange *ex, const struct http_answer *a)
     post_answer(ex, &answer, false);
 }
 
-/* Compress when the stream is gzip. ERR_NOMEM. */
+/* Compress when the stream is compressed. ERR_NOMEM. */
 static enum err_code pack(struct http_exchange *ex, struct bytes *data, struct err *err)
 {
     if (!ex->gzip) return ERR_OK;

@@ -52,9 +52,9 @@ struct exchange_answer {
     struct str content_type;
     struct bytes body;
     struct buf owner;
-    bool is_gzip;
+    enum http_coding coding; /* of the body: identity, gzip, deflate */
     bool is_stream;
-    bool varies; /* would be gzip for another client */
+    bool varies; /* would be compressed for another client */
 };
 
 struct http_exchange {

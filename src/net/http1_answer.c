@@ -74,7 +74,8 @@ void http1_put_head(struct conn *c, const struct http_exchange *ex,
     server_loop_update_date(c->sl);
     put_status_line(c, answer->status);
     if (answer->content_type.len > 0) put_header(c, STR("Content-Type"), answer->content_type);
-    if (answer->is_gzip) conn_put_lit(c, "Content-Encoding: gzip\r\n");
+    if (answer->coding == HTTP_CODING_GZIP) conn_put_lit(c, "Content-Encoding: gzip\r\n");
+    if (answer->coding == HTTP_CODING_DEFLATE) conn_put_lit(c, "Content-Encoding: deflate\r\n");
     if (answer->varies) conn_put_lit(c, "Vary: Accept-Encoding\r\n");
     if (ex) http1_put_headers(c, ex->extra, ex->extra_count);
     http1_put_headers(c, answer->headers, answer->header_count);

@@ -119,7 +119,9 @@ static void put_answer_head(struct fields *f, const struct http_exchange *ex,
     put_field(f, STR(":status"), number_text(answer->status, numbers));
     put_field(f, STR("date"), (struct str){ ex->sl->date, HTTP_DATE_LEN });
     if (answer->content_type.len > 0) put_field(f, STR("content-type"), answer->content_type);
-    if (answer->is_gzip) put_field(f, STR("content-encoding"), STR("gzip"));
+    if (answer->coding == HTTP_CODING_GZIP) put_field(f, STR("content-encoding"), STR("gzip"));
+    if (answer->coding == HTTP_CODING_DEFLATE)
+        put_field(f, STR("content-encoding"), STR("deflate"));
     if (answer->varies) put_field(f, STR("vary"), STR("Accept-Encoding"));
     put_fields(f, ex->extra, ex->extra_count);
     put_fields(f, answer->headers, answer->header_count);

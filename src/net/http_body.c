@@ -131,22 +131,37 @@ enum err_code http_body_decode(struct http_codecs *c, enum http_coding coding, s
     UNREACHABLE();
 }
 
-bool http_body_gzip(struct http_codecs *c, struct bytes in, struct buf *out)
+static bool compress_body(struct http_codecs *c, enum gzip_format format, struct bytes in,
+                          struct buf *out)
 {
     size_t len = out->len;
     struct gzip_encoder *e = codec_get(c, CODEC_DEFLATE);
     if (!e) return false;
-    gzip_encode(e, in, out);
+    if (format == GZIP_ZLIB) {
+        gzip_encode_zlib(e, in, out);
+    } else {
+        gzip_encode(e, in, out);
+    }
     codec_put(c, CODEC_DEFLATE, e);
     if (!buf_failed(out)) return true;
     out->len = len;
     return false;
 }
 
-struct gzip_writer *http_gzip_writer_get(struct http_codecs *c)
+bool http_body_gzip(struct http_codecs *c, struct bytes in, struct buf *out)
+{
+    return compress_body(c, GZIP_MEMBER, in, out);
+}
+
+bool http_body_deflate(struct http_codecs *c, struct bytes in, struct buf *out)
+{
+    return compress_body(c, GZIP_ZLIB, in, out);
+}
+
+struct gzip_writer *http_gzip_writer_get(struct http_codecs *c, enum gzip_format format)
 {
     struct gzip_writer *w = codec_get(c, CODEC_DEFLATE_STREAM);
-    if (w) gzip_writer_reset(w, GZIP_MEMBER);
+    if (w) gzip_writer_reset(w, format);
     return w;
 }
 

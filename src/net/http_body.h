@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "codec/decode_limits.h"
+#include "codec/gzip.h"
 #include "net/http.h"
 #include "os/mem.h"
 
@@ -33,12 +34,12 @@ void http_codecs_destroy(struct http_codecs *c);
 CHECK_RESULT enum err_code http_body_decode(struct http_codecs *c, enum http_coding coding,
                                             struct bytes in, const struct decode_limits *limits,
                                             struct buf *out, struct err *err);
-/* Append `in` as one gzip member, level 1. False (out->len unchanged) when there is no memory: send
- * it plain. */
+/* Append `in` as one gzip member or one zlib stream, level 1. False (out->len unchanged) when there
+ * is no memory: send it plain. */
 bool http_body_gzip(struct http_codecs *c, struct bytes in, struct buf *out);
-/* A gzip stream for an answer of unknown size, reset; NULL without memory. Give it back with _put.
- */
-struct gzip_writer *http_gzip_writer_get(struct http_codecs *c);
+bool http_body_deflate(struct http_codecs *c, struct bytes in, struct buf *out);
+/* A stream for an answer of unknown size, reset; NULL without memory. Give it back with _put. */
+struct gzip_writer *http_gzip_writer_get(struct http_codecs *c, enum gzip_format format);
 void http_gzip_writer_put(struct http_codecs *c, struct gzip_writer *w);
 
 #endif

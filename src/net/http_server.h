@@ -104,7 +104,7 @@ void http_exchange_continue(struct http_exchange *ex,
 /* ---- exchange: the answer ---------------------------------------------------------------- */
 
 enum http_answer_flags {
-    HTTP_ANSWER_COMPRESS = 1, /* gzip when the client accepts it and the body has at least 1 kB */
+    HTTP_ANSWER_COMPRESS = 1,    /* as the client accepts it, when the body has 1 kB or more */
     HTTP_ANSWER_STATIC_BODY = 2, /* body lives as long as the server: not copied */
     HTTP_ANSWER_CLOSE = 4,       /* close the connection afterwards (HTTP/1.1) */
 };
@@ -128,7 +128,7 @@ void http_exchange_answer(struct http_exchange *ex, const struct http_answer *an
 void http_exchange_answer_text(struct http_exchange *ex, unsigned status, struct str text);
 
 /* Start a streamed answer (chunked on HTTP/1.1, DATA frames on h2). `answer` gives status, flags,
- * headers and content_type; with HTTP_ANSWER_COMPRESS the stream is gzipped. Any thread. */
+ * headers and content_type; with HTTP_ANSWER_COMPRESS the stream is compressed. Any thread. */
 void http_exchange_start(struct http_exchange *ex, const struct http_answer *answer);
 /* Append to the answer. Waits while more than answer_queue_bytes_max are queued, until
  * `deadline_ns` (mono_ns). Handler threads only, never the loop. ERR_CANCELLED: the client is gone;
