@@ -262,18 +262,29 @@ enum err_code metrics_metadata(struct metrics *m, struct arena *a, struct metada
 }
 
 /* The journal is behind its seam; its size is one of its gauges. */
-uint64_t journal_size_bytes(struct metrics *m)
+/* A number of a part's telemetry by its name; 0 when it has none. */
+static uint64_t stat_named(struct stat_table t, const char *name)
 {
-    struct stat_table t = journal_stats(m->journal);
     for (size_t i = 0; i < t.desc_count; i++) {
         const struct stat_desc *d = &t.descs[i];
-        if (d->kind != STAT_KIND_GAUGE || strcmp(d->name, "pharos_wal_size_bytes") != 0) continue;
-        const uint8_t *cells = t.cells;
-        const struct stat_gauge *g = (const void *)(cells + d->offset);
-        int64_t v = stat_gauge_get(g);
+        const uint8_t *cell = (const uint8_t *)t.cells + d->offset;
+        if (strcmp(d->name, name) != 0) continue;
+        if (d->kind == STAT_KIND_COUNTER) return stat_get((const void *)cell);
+        int64_t v = d->kind == STAT_KIND_GAUGE ? stat_gauge_get((const void *)cell) : 0;
         return v > 0 ? (uint64_t)v : 0;
     }
     return 0;
+}
+
+uint64_t journal_size_bytes(struct metrics *m)
+{
+    return stat_named(journal_stats(m->journal), "pharos_wal_size_bytes");
+}
+
+uint64_t metrics_corruptions(struct metrics *m)
+{
+    return stat_named(journal_stats(m->journal), "pharos_wal_corruptions_total") +
+           stat_named(head_stats(m->head), "pharos_head_files_damaged_total");
 }
 
 void metrics_status(struct metrics *m, struct metrics_status *out)

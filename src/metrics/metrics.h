@@ -100,6 +100,8 @@ struct metrics_status {
     bool is_poisoned; /* the journal refuses writes */
 };
 void metrics_status(struct metrics *m, struct metrics_status *out);
+/* Damages met in the journal and in the chunk files of the head since start. */
+uint64_t metrics_corruptions(struct metrics *m);
 
 struct name_count {
     struct str name;

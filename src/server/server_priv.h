@@ -68,6 +68,10 @@ void server_config_yaml(void *ctx, struct buf *out);
 void server_reload_status(void *ctx, bool *out_ok, int64_t *out_ts_ms);
 void server_external_labels(void *ctx, struct arena *a, struct labels *out);
 
+/* flags_in_force.c */
+void server_flag_in_force(void *ctx, struct str name, char text[API_FLAG_TEXT_SIZE],
+                          struct str *io_value);
+
 /* telemetry.c */
 void server_own_metrics(void *ctx, struct buf *out, enum exposition_format format);
 

@@ -39,9 +39,14 @@ void api_status_flags(struct api_call *c)
 {
     api_begin(c);
     json_open_object(&c->json);
+    const struct api_server_hooks *hooks = &c->api->options.hooks;
     for (size_t i = 0; i < c->api->options.flag_count; i++) {
-        json_key_str(&c->json, c->api->options.flags[i].name);
-        json_put_str(&c->json, c->api->options.flags[i].value);
+        const struct api_flag *flag = &c->api->options.flags[i];
+        char text[API_FLAG_TEXT_SIZE];
+        struct str in_force = flag->value;
+        if (hooks->flag_in_force) hooks->flag_in_force(hooks->ctx, flag->name, text, &in_force);
+        json_key_str(&c->json, flag->name);
+        json_put_str(&c->json, in_force);
     }
     json_close_object(&c->json);
     api_end(c);
@@ -69,7 +74,7 @@ void api_status_runtimeinfo(struct api_call *c)
     put_time_text(w, "serverTime", clock_wall_ms(o->clock));
     json_key(w, "reloadConfigSuccess"), json_put_bool(w, reload_ok);
     put_time_text(w, "lastConfigTime", reload_ts_ms);
-    json_key(w, "corruptionCount"), json_put_u64(w, 0);
+    json_key(w, "corruptionCount"), json_put_u64(w, metrics_corruptions(o->metrics));
     json_key(w, "goroutineCount"), json_put_u64(w, 0);
     json_key(w, "GOMAXPROCS"), json_put_u64(w, cpu_count());
     json_key(w, "GOMEMLIMIT"), json_put_u64(w, mem_total(o->mem));

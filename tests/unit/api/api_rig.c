@@ -55,6 +55,13 @@ static double progress(void *ctx)
     return 0.25;
 }
 
+static void flag_in_force(void *ctx, struct str name, char text[API_FLAG_TEXT_SIZE],
+                          struct str *io_value)
+{
+    (void)ctx, (void)text;
+    if (str_eq(name, STR("b.flag"))) *io_value = STR("in force");
+}
+
 static bool guard(void *ctx, struct http_exchange *ex, const struct http_route *route)
 {
     return prometheus_api_guard(ctx, ex, route);
@@ -88,7 +95,8 @@ static void open_store(struct api_rig *r)
 
 void api_rig_setup(struct api_rig *r, bool is_ready)
 {
-    static const struct api_flag FLAGS[] = { { STR_INIT("a.flag"), STR_INIT("x\"y") } };
+    static const struct api_flag FLAGS[] = { { STR_INIT("a.flag"), STR_INIT("x\"y") },
+                                             { STR_INIT("b.flag"), STR_INIT("") } };
     memset(r, 0, sizeof *r);
     r->mem = mem_budget_create((uint64_t)1 << 30);
     r->disk = file_fault_create(1);
@@ -103,9 +111,9 @@ void api_rig_setup(struct api_rig *r, bool is_ready)
                                               .offload = r->offload,
                                               .hooks = { r, on_reload, on_quit, config_yaml,
                                                          own_metrics, reload_status,
-                                                         external_labels, progress },
+                                                         external_labels, progress, flag_in_force },
                                               .flags = FLAGS,
-                                              .flag_count = 1,
+                                              .flag_count = 2,
                                               .version = STR("9.9.9"),
                                               .hostname = STR("box"),
                                               .cwd = STR("/tmp"),
