@@ -33,6 +33,7 @@ struct source_request {
     struct matchers matchers; /* at least one does not match "" */
     int64_t mint_ms, maxt_ms; /* both inclusive */
     bool only_newest;         /* the caller needs just the newest sample <= maxt of each series */
+    bool only_in_range;       /* leave out series whose chunks are all outside the range */
     size_t series_max;        /* ERR_LIMIT above; 0 = none */
     const struct cancel *cancel; /* may be NULL */
 };

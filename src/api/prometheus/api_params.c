@@ -120,7 +120,7 @@ bool api_matches(struct api_call *c, struct api_matches *out)
         if (!has_condition(*m)) {
             api_matches_deinit(out);
             api_error(c, API_BAD_DATA,
-                      STR("match[] must contain at least one "
+                      STR("invalid parameter \"match[]\": match[] must contain at least one "
                           "non-empty matcher"));
             return false;
         }

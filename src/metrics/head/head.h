@@ -106,6 +106,16 @@ struct head_last {
 uint64_t head_read_last(struct head *h, uint32_t shard, const uint32_t *refs, size_t count,
                         struct head_last *out);
 
+/* Does a series have a chunk that overlaps [mint, maxt]? A full chunk's first time is known to the
+ * second, rounded down. Bit i: refs[i]; count <= HEAD_READ_BATCH. */
+struct head_range_query {
+    uint32_t shard;
+    const uint32_t *refs;
+    size_t count;
+    int64_t mint_ms, maxt_ms;
+};
+uint64_t head_in_range(struct head *h, const struct head_range_query *q);
+
 /* Chunks of up to HEAD_READ_BATCH series. Open chunks are copied into the reader's
  * buffer, closed ones are borrowed from the mapped files. */
 struct head_reader;

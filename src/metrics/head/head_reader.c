@@ -186,3 +186,35 @@ uint64_t head_read_last(struct head *h, uint32_t shard, const uint32_t *refs, si
     }
     return unknown;
 }
+
+static bool has_chunk_in_range(const struct head_shard *s, uint32_t slot,
+                               const struct head_range_query *q)
+{
+    const struct series_hot *h = shard_hot(s, slot);
+    if (!hot_is_live(h) || h->last_t == HEAD_NO_TIME || h->last_t < q->mint_ms) return false;
+    if (h->count > 0 && h->chunk_mint <= q->maxt_ms) return true;
+    int64_t newer_mint = h->count > 0 ? h->chunk_mint : h->last_t + 1; /* chunks end before it */
+    for (uint32_t id = shard_cold(s, slot)->chunks; id != 0;) {
+        const struct chunk_node *n = shard_node(s, id);
+        if (newer_mint <= q->mint_ms) return false;
+        if (node_mint_low(n) <= q->maxt_ms) return true;
+        newer_mint = node_mint_high(n);
+        id = n->older;
+    }
+    return false;
+}
+
+uint64_t head_in_range(struct head *h, const struct head_range_query *q)
+{
+    ASSERT(q->count <= HEAD_READ_BATCH);
+    ASSERT(q->shard < h->shard_count);
+    struct head_shard *s = &h->shards[q->shard];
+    uint64_t found = 0;
+    MUTEX_SCOPE(&s->lock);
+    for (size_t i = 0; i < q->count; i++) {
+        uint32_t slot;
+        if (!shard_slot_of(s, q->refs[i], &slot) || shard_hot(s, slot)->ref != q->refs[i]) continue;
+        if (has_chunk_in_range(s, slot, q)) found |= (uint64_t)1 << i;
+    }
+    return found;
+}

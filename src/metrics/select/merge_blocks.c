@@ -19,6 +19,9 @@ struct join {
     uint32_t *slots; /* open addressing: series + 1; 0 = free */
     size_t slot_count;
     struct arena scratch; /* labels of one head series */
+    /* of one block, when the request wants only series that have samples in the range */
+    struct block_reader *reader;
+    struct sample_buf samples;
 };
 
 static enum err_code no_memory(struct err *err)
@@ -95,13 +98,32 @@ static enum err_code reserve_part(struct merged_set *s, struct err *err)
     return ERR_OK;
 }
 
+/* A block inside the range need not be read; one that the range cuts must. */
+static enum err_code has_samples(struct join *j, struct block *b, uint32_t ordinal, bool *out,
+                                 struct err *err)
+{
+    const struct block_meta *meta = block_borrow_meta(b);
+    struct block_range range = { j->req->mint_ms, j->req->maxt_ms };
+    bool is_inside = range.mint_ms <= meta->mint_ms && range.maxt_ms >= meta->maxt_ms - 1;
+    *out = true;
+    if (!j->req->only_in_range || is_inside) return ERR_OK;
+    if (j->reader == NULL) TRY(block_reader_create(b, j->set->mem, &j->reader, err));
+    sample_buf_reset(&j->samples);
+    TRY(block_reader_read(j->reader, ordinal, range, &j->samples, err));
+    *out = j->samples.cols.count > 0;
+    return ERR_OK;
+}
+
 static enum err_code add_block_series(struct join *j, struct block_labels *cursor, uint32_t block,
                                       uint32_t ordinal, struct err *err)
 {
     struct merged_set *s = j->set;
     struct labels labels;
     struct set_series *series;
-    enum err_code rc = block_labels_read(cursor, ordinal, &labels, err);
+    bool is_wanted;
+    enum err_code rc = has_samples(j, s->blocks[block], ordinal, &is_wanted, err);
+    if (rc == ERR_OK && !is_wanted) return ERR_OK;
+    if (rc == ERR_OK) rc = block_labels_read(cursor, ordinal, &labels, err);
     if (rc != ERR_OK) return note_damage(s->store, s->blocks[block], rc, err);
     TRY(reserve_part(s, err));
     TRY(find_or_add(j, labels_hash128(labels, s->store->hash_seed), &series, err));
@@ -156,8 +178,12 @@ static enum err_code join_head(struct join *j, struct err *err)
 
 static enum err_code join_all(struct join *j, struct err *err)
 {
-    for (size_t i = 0; i < j->set->block_count; i++)
-        TRY(join_block(j, (uint32_t)i, err));
+    for (size_t i = 0; i < j->set->block_count; i++) {
+        enum err_code rc = join_block(j, (uint32_t)i, err);
+        block_reader_destroy(j->reader);
+        j->reader = NULL;
+        TRY(rc);
+    }
     return join_head(j, err);
 }
 
@@ -165,7 +191,9 @@ enum err_code merge_blocks(struct merged_set *s, const struct source_request *re
 {
     struct join j = { .set = s, .req = req };
     arena_init(&j.scratch, mem_source_of(s->mem, MEM_QUERY), (size_t)1 << 20);
+    sample_buf_init(&j.samples, mem_source_of(s->mem, MEM_QUERY));
     enum err_code rc = join_all(&j, err);
+    sample_buf_deinit(&j.samples);
     arena_deinit(&j.scratch);
     mem_free(s->mem, MEM_QUERY, j.hashes, j.hash_cap * sizeof *j.hashes);
     mem_free(s->mem, MEM_QUERY, j.slots, j.slot_count * sizeof *j.slots);

@@ -35,6 +35,7 @@ struct merged_set {
     int64_t mint_ms, maxt_ms;
     int64_t head_mint_ms; /* the head is read from here on */
     bool only_newest;
+    bool checks_chunks; /* the head has samples behind the range: series may have no others */
     struct series_array series;
 
     /* with blocks */

@@ -48,11 +48,17 @@ static void add_head_batch(struct merged_set *s, const uint32_t *ids, size_t n)
     struct head_last last[HEAD_READ_BATCH];
     for (size_t i = 0; i < n; i++)
         refs[i] = head_index_series(index, ids[i]).ref;
-    uint64_t unknown =
-        head_read_last(s->store->head, head_index_series(index, ids[0]).shard, refs, n, last);
+    uint32_t shard = head_index_series(index, ids[0]).shard;
+    uint64_t unknown = head_read_last(s->store->head, shard, refs, n, last);
+    uint64_t in_range = UINT64_MAX;
+    if (s->checks_chunks) {
+        const struct head_range_query q = { shard, refs, n, s->head_mint_ms, s->maxt_ms };
+        in_range = head_in_range(s->store->head, &q);
+    }
     struct set_series *out = s->series.ptr + s->series.count;
     for (size_t i = 0; i < n; i++) {
         if (last[i].ts_ms == HEAD_NO_TIME || last[i].ts_ms < s->head_mint_ms) continue;
+        if (!(in_range >> i & 1)) continue;
         *out = (struct set_series){ .head_id = ids[i], .newest = { HEAD_NO_TIME, 0 } };
         bool is_answer = last[i].ts_ms <= s->maxt_ms && !(unknown >> i & 1);
         if (s->only_newest && is_answer) out->newest = last[i];
@@ -70,6 +76,7 @@ static enum err_code add_head_series(struct merged_set *s, const struct postings
     TRY(series_array_reserve(&s->series, s->mem, (size_t)postings_cardinality(matched), err));
     postings_iter_init(&it, matched);
     for (size_t n; (n = postings_iter_read(&it, ids, READ_BATCH)) > 0;) {
+        TRY(cancel_check(req->cancel, err));
         for (size_t from = 0; from < n;) {
             uint32_t shard = head_index_series(index, ids[from]).shard;
             size_t to = from + 1;
@@ -92,6 +99,7 @@ static enum err_code select_head(struct merged_set *s, const struct source_reque
     s->head_mint_ms = req->mint_ms > mint ? req->mint_ms : mint;
     if (s->head_mint_ms > req->maxt_ms || !head_is_in_range(head, s->head_mint_ms, req->maxt_ms))
         return ERR_OK;
+    s->checks_chunks = req->only_in_range && req->maxt_ms < head_maxt_ms(head);
     struct head_match_options options = { MEM_QUERY, req->cancel };
     CLEANUP(postings_destroy_p) struct postings *matched = NULL;
     TRY(head_index_match(s->store->index, req->matchers, &options, &matched, err));

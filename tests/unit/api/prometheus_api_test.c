@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "api_rig.h"
+#include "codec/gzip.h"
 #include "metrics/metrics_priv.h"
 
 static struct api_rig rig;
@@ -124,8 +125,10 @@ static const struct {
       "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query "
       "resolution (?step=XX)" },
     { "/api/v1/series", "no match[] parameter provided" },
-    { "/api/v1/series?match[]={a=%22%22}", "match[] must contain "
-                                           "at least one non-empty matcher" },
+    { "/api/v1/series?match[]={a=%22%22}", "invalid parameter \\\"match[]\\\": match[] must "
+                                           "contain at least one non-empty matcher" },
+    { "/api/v1/labels?match[]={}", "invalid parameter \\\"match[]\\\": match[] must contain at "
+                                   "least one non-empty matcher" },
     { "/api/v1/label/a%FF/values", "invalid label name: \\\"a\\ufffd\\\"" },
     { "/api/v1/status/tsdb?limit=0", "limit must be a positive number" },
     { "/api/v1/status/tsdb?limit=10001", "limit must not exceed 10000" },
@@ -177,6 +180,9 @@ START_TEST(metadata_of_series)
            "limit\"]}");
     expect("/api/v1/label/none/values", 200, OK("[]"));
     expect("/api/v1/series?match[]=m&start=1&end=2", 200, OK("[]"));
+    /* n begins behind the range, though the head is in it */
+    expect("/api/v1/series?match[]={i=%221%22}&start=@&end=@.5", 200,
+           OK("[{\"__name__\":\"m\",\"i\":\"1\"}]"));
     expect(
         "/api/v1/query?query=sort(m)&time=@&limit=1", 200,
         "{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[{\"metric\":{\"__"
@@ -206,14 +212,20 @@ START_TEST(answers_name_blocks_that_cannot_be_read)
 }
 END_TEST
 
-START_TEST(a_long_answer_is_streamed_whole)
+/* 11,001 points: streamed. */
+static const char *long_query(void)
 {
-    char target[256];
+    static char target[256];
     snprintf(target, sizeof target,
              "/api/v1/query_range?query=vector(1.23456789)%%20or%%20label_replace(vector(2),%%22a%%"
              "22,%%22b%%22,%%22%%22,%%22%%22)&start=%lld&end=%lld&step=1",
              (long long)rig.base_ms / 1000 - 11000, (long long)rig.base_ms / 1000);
-    struct answer a = api_rig_get(&rig, target);
+    return target;
+}
+
+START_TEST(a_long_answer_is_streamed_whole)
+{
+    struct answer a = api_rig_get(&rig, long_query());
     ck_assert_msg(a.status == 200, "%s", a.body);
     ck_assert(a.is_chunked && a.is_complete);
     ck_assert_uint_gt(a.body_len, 256u << 10);
@@ -223,6 +235,52 @@ START_TEST(a_long_answer_is_streamed_whole)
         points++;
     ck_assert_uint_eq(points, 11001);
     answer_free(&a);
+}
+END_TEST
+
+static void expect_coding(const char *target, const char *accept, const char *coding)
+{
+    char headers[128];
+    struct gzip_decoder *d;
+    struct buf plain;
+    struct decode_limits limits = { 16u << 20, 0 };
+    struct err err = { 0 };
+    struct answer want = api_rig_get(&rig, target);
+    snprintf(headers, sizeof headers, "Accept-Encoding: %s\r\n", accept);
+    struct answer a = api_rig_ask(&rig, "GET", target, headers, (struct str){ "", 0 });
+    struct str got = answer_header(&a, "Content-Encoding");
+    ck_assert_msg(str_eq(got, str_of_z(coding)), "%s: " STR_FMT, accept, STR_ARG(got));
+    struct bytes body = { (const uint8_t *)a.body, a.body_len };
+    buf_init(&plain, mem_source_of(rig.mem, MEM_QUERY), 16u << 20);
+    ck_assert_int_eq(gzip_decoder_create(rig.mem, MEM_QUERY, &d, &err), ERR_OK);
+    enum err_code rc = ERR_OK;
+    if (got.len == 0) {
+        buf_put(&plain, body.ptr, body.len);
+    } else {
+        rc = str_eq(got, STR("gzip")) ? gzip_decode(d, body, &limits, &plain, &err)
+                                      : gzip_decode_zlib(d, body, &limits, &plain, &err);
+    }
+    ck_assert_int_eq(rc, ERR_OK);
+    ck_assert(str_eq(buf_str(&plain), (struct str){ want.body, want.body_len }));
+    gzip_decoder_destroy(d);
+    buf_deinit(&plain);
+    answer_free(&a);
+    answer_free(&want);
+}
+
+START_TEST(answers_are_compressed_as_the_client_asks)
+{
+    static char whole[2100] = "/api/v1/query?time=1&query=%22";
+    memset(whole + strlen(whole), 'x', 2000);
+    memcpy(whole + strlen(whole), "%22", 4);
+    const char *targets[] = { whole, long_query() };
+    for (size_t i = 0; i < 2; i++) {
+        expect_coding(targets[i], "gzip, deflate", "gzip");
+        expect_coding(targets[i], "deflate", "deflate");
+        expect_coding(targets[i], "gzip;q=0.1, deflate", "deflate");
+        expect_coding(targets[i], "gzip;q=0, deflate;q=0", "");
+        expect_coding(targets[i], "zstd", "");
+    }
 }
 END_TEST
 
@@ -279,7 +337,7 @@ END_TEST
 START_TEST(status_answers)
 {
     expect("/api/v1/status/config", 200, OK("{\"yaml\":\"global:\\n  scrape_interval: 15s\\n\"}"));
-    expect("/api/v1/status/flags", 200, OK("{\"a.flag\":\"x\\\"y\"}"));
+    expect("/api/v1/status/flags", 200, OK("{\"a.flag\":\"x\\\"y\",\"b.flag\":\"in force\"}"));
     expect("/api/v1/status/walreplay", 200, OK("{\"min\":0,\"max\":100,\"current\":100}"));
     expect("/api/v1/rules", 200, OK("{\"groups\":[]}"));
     expect("/api/v1/targets", 200,
@@ -370,6 +428,7 @@ int main(void)
     tcase_add_test(tc, metadata_of_series);
     tcase_add_test(tc, answers_name_blocks_that_cannot_be_read);
     tcase_add_test(tc, a_long_answer_is_streamed_whole);
+    tcase_add_test(tc, answers_are_compressed_as_the_client_asks);
     tcase_add_test(tc, remote_write_is_checked_and_good_samples_stay);
     tcase_add_test(tc, federation_adds_external_labels);
     tcase_add_test(tc, status_answers);

@@ -257,6 +257,49 @@ START_TEST(series_of_blocks_and_head_are_one)
 }
 END_TEST
 
+static size_t series_with_samples(const struct engine_rig *r, int64_t mint, int64_t maxt)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < r->model_count; i++) {
+        bool has = false;
+        for (size_t k = 0; k < r->model[i].count; k++) {
+            int64_t t = r->model[i].samples[k].ts_ms;
+            has |= t >= mint && t <= maxt;
+        }
+        n += has;
+    }
+    return n;
+}
+
+/* Targets 0 and 1 are not everywhere; the range cuts blocks and the head, and is as long as the time
+ * between two samples, since chunks know no gaps. */
+START_TEST(only_series_with_samples_in_the_range)
+{
+    struct engine_rig r;
+    engine_rig_setup(&r, 1);
+    fill(&r);
+    struct matcher any = engine_rig_matcher(&r, MATCH_RE, "job", ".+");
+    size_t fewer = 0;
+    for (int64_t from = 0; from < 12; from++) {
+        for (int64_t to = from; to < 12; to++) {
+            struct source_request req = everything(&any, 1, &r);
+            req.only_in_range = true;
+            req.mint_ms = ENGINE_START_MS + from * ENGINE_RANGE_MS / 4;
+            req.maxt_ms = ENGINE_START_MS + to * ENGINE_RANGE_MS / 4 + ENGINE_RANGE_MS / SCRAPES;
+            struct series_set *set = engine_rig_select(&r, &req);
+            size_t want = series_with_samples(&r, req.mint_ms, req.maxt_ms);
+            ck_assert_msg(set->ops->count(set) == want, "[%d, %d]: %zu series, want %zu", (int)from,
+                          (int)to, set->ops->count(set), want);
+            fewer += want < r.model_count;
+            set->ops->destroy(set);
+            engine_rig_check(&r, &req);
+        }
+    }
+    ck_assert_uint_gt(fewer, 10);
+    engine_rig_teardown(&r);
+}
+END_TEST
+
 START_TEST(order_is_the_same_each_time)
 {
     struct engine_rig r;
@@ -669,6 +712,7 @@ int main(void)
     tcase_add_test(tc, values_outside_of_the_time_range_are_left_out);
     tcase_add_test(tc, group_keys_are_hashes_of_the_kept_labels);
     tcase_add_test(tc, series_of_blocks_and_head_are_one);
+    tcase_add_test(tc, only_series_with_samples_in_the_range);
     tcase_add_test(tc, order_is_the_same_each_time);
     tcase_add_test(tc, series_that_ended_before_the_range_are_not_in_the_set);
     tcase_add_test(tc, too_many_series_are_refused);
