@@ -106,7 +106,8 @@ static enum err_code open_scraping(struct server *s, struct err *err)
                                               .clock = s->clock,
                                               .files = s->files,
                                               .log = &s->sink,
-                                              .user_agent = STR("Pharos/" PHAROS_VERSION) };
+                                              /* what scraped programs know */
+                                              .user_agent = STR("Prometheus/3.14.0") };
     struct host_options host = { .files = s->files, .clock = s->clock, .mem = s->mem, .root = "" };
     struct scrape_manager *scrape;
     TRY(host_create(&host, &s->host, err));
