@@ -14,7 +14,8 @@
 #define VALUE_TEXT_SIZE 80
 
 struct serve_values {
-    const char *config_file, *storage_path, *tsdb_path, *durability, *log_level, *log_format;
+    const char *config_file, *web_config_file, *storage_path, *tsdb_path, *durability, *log_level,
+        *log_format;
     const char *external_url, *route_prefix;
     struct cli_texts listen;
     int64_t retention_ms, query_timeout_ms, lookback_ms;
@@ -49,6 +50,8 @@ static const struct cli_flag FLAGS[] = {
       "memory budget; default 70% of what there is" },
     { "web.listen-address", 0, CLI_MULTI, V(listen), NULL, "HOST:PORT",
       "where to listen; several times for several; default 127.0.0.1:9090, with a file :9090" },
+    { "web.config.file", 0, CLI_TEXT, V(web_config_file), NULL, "FILE",
+      "TLS of the listeners, in Prometheus' format" },
     { "web.external-url", 0, CLI_TEXT, V(external_url), NULL, "URL",
       "URL under which the server is reached from outside" },
     { "web.route-prefix", 0, CLI_TEXT, V(route_prefix), NULL, "PATH",
@@ -146,6 +149,7 @@ static bool fill_options(const struct serve_values *v, char *path, size_t path_s
     bool is_json = strcmp(v->log_format, "json") == 0;
     *out = (struct server_options){
         .config_file = v->config_file,
+        .web_config_file = v->web_config_file,
         .storage_path = v->tsdb_path ? v->tsdb_path : v->storage_path,
         .external_path = external_path(v, path, path_size),
         .retention_ms = v->retention_ms,

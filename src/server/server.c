@@ -29,17 +29,17 @@ static void complain(const char *what, const struct err *err)
 static void greet(const struct server *s)
 {
     double seconds = (double)(clock_mono_ns(s->clock) - s->start_ns) / 1e9;
-    const char *addr = s->listen_addr[0];
+    const char *addr = s->listen_addr[0], *scheme = s->tls ? "https" : "http";
     fprintf(stderr,
             "pharos %s  data %s%s  up in %.1f s\n"
-            "  UI       http://%s%.*s\n"
-            "  send     remote write http://%s/api/v1/write\n"
+            "  UI       %s://%s%.*s\n"
+            "  send     remote write %s://%s/api/v1/write\n"
             "  now      %s\n"
             "  next     pharos check config FILE   check a prometheus.yml; start with "
             "--config.file=FILE\n"
             "           pharos query 'up'          ask from the terminal\n",
-            PHAROS_VERSION, s->options->storage_path, s->is_new_data ? " (new)" : "", seconds, addr,
-            STR_ARG(s->options->external_path), addr,
+            PHAROS_VERSION, s->options->storage_path, s->is_new_data ? " (new)" : "", seconds,
+            scheme, addr, STR_ARG(s->options->external_path), scheme, addr,
             s->options->config_file ? "what the configuration says"
                                     : "this host and own metrics, every 5 s");
 }
@@ -227,10 +227,14 @@ static enum err_code listen_all(struct server *s, struct err *err)
 {
     struct http_handler handler = router_handler(s->router);
     for (unsigned i = 0; i < s->options->listen_count; i++) {
-        struct http_listen_options options = { .addr = s->options->listen[i], .handler = handler };
+        struct http_listen_options options = { .addr = s->options->listen[i],
+                                               .tls = s->tls,
+                                               .is_tls_required = s->tls != NULL,
+                                               .handler = handler };
         TRY(http_server_listen(s->http, &options, s->listen_addr[i], err));
         s->listen_count++;
-        log_info(&s->log, "listening", LOG_Z("address", s->listen_addr[i]));
+        log_info(&s->log, "listening", LOG_Z("address", s->listen_addr[i]),
+                 LOG_BOOL("tls", s->tls != NULL));
     }
     return ERR_OK;
 }
@@ -240,11 +244,13 @@ static enum err_code listen_default(struct server *s, struct err *err)
 {
     bool is_open = s->options->config_file != NULL;
     struct http_listen_options options = { .addr = is_open ? STR(":9090") : STR("127.0.0.1:9090"),
+                                           .tls = s->tls,
+                                           .is_tls_required = s->tls != NULL,
                                            .handler = router_handler(s->router) };
     TRY(http_server_listen(s->http, &options, s->listen_addr[0], err));
     s->listen_count = 1;
     log_info(&s->log, "listening", LOG_Z("address", s->listen_addr[0]),
-             LOG_BOOL("loopback_only", !is_open));
+             LOG_BOOL("loopback_only", !is_open), LOG_BOOL("tls", s->tls != NULL));
     return ERR_OK;
 }
 
@@ -277,7 +283,8 @@ static enum err_code start_http(struct server *s, struct err *err)
     TRY(ui_add_routes(&s->ui, s->router, err));
     TRY(s->options->listen_count ? listen_all(s, err) : listen_default(s, err));
     snprintf(s->instance, sizeof s->instance, "%s", s->listen_addr[0]);
-    snprintf(s->own_url, sizeof s->own_url, "http://%s/metrics", s->listen_addr[0]);
+    snprintf(s->own_url, sizeof s->own_url, "%s://%s/metrics", s->tls ? "https" : "http",
+             s->listen_addr[0]);
     return http_server_start(s->http, err);
 }
 
@@ -329,6 +336,7 @@ static void stop(struct server *s)
         s->exit_code = 1;
     }
     http_server_destroy(s->http);
+    tls_context_destroy(s->tls);
     router_destroy(s->router);
     ui_deinit(&s->ui);
     host_destroy(s->host);
@@ -338,6 +346,28 @@ static void stop(struct server *s)
     config_unref(s->config);
 }
 
+/* Print what a load had to say; false after an error. */
+static bool report(enum err_code rc, const char *file, const struct buf *diags,
+                   const struct err *err)
+{
+    if (diags->len) fprintf(stderr, "%.*s", (int)diags->len, (const char *)diags->ptr);
+    if (rc != ERR_OK && diags->len == 0) complain(file, err);
+    return rc == ERR_OK;
+}
+
+static bool load_web_config(struct server *s)
+{
+    const char *file = s->options->web_config_file;
+    struct err err = { 0 };
+    struct buf diags;
+    if (!file) return true;
+    buf_init(&diags, mem_source_of(s->mem, MEM_SYSTEM), DIAGS_BYTES_MAX);
+    enum err_code rc = web_config_load(s->mem, s->files, file, &diags, &s->tls, &err);
+    bool ok = report(rc, file, &diags, &err);
+    buf_deinit(&diags);
+    return ok;
+}
+
 static bool load_first_config(struct server *s)
 {
     struct err err = { 0 };
@@ -345,10 +375,9 @@ static bool load_first_config(struct server *s)
     buf_init(&diags, mem_source_of(s->mem, MEM_SYSTEM), DIAGS_BYTES_MAX);
     enum err_code rc =
         config_load(s->mem, s->files, s->options->config_file, &diags, &s->config, &err);
-    if (diags.len) fprintf(stderr, "%.*s", (int)diags.len, (const char *)diags.ptr);
-    if (rc != ERR_OK && diags.len == 0) complain(s->options->config_file, &err);
+    bool ok = report(rc, s->options->config_file, &diags, &err);
     buf_deinit(&diags);
-    if (rc != ERR_OK) return false;
+    if (!ok) return false;
     int64_t from_file = config_main(s->config)->storage.tsdb.retention.time_ms;
     s->retention_ms = s->options->retention_ms ? s->options->retention_ms
                       : from_file              ? from_file
@@ -388,7 +417,7 @@ int server_run(const struct server_options *options)
     s->mem = mem;
     init(s, options);
     (void)process_raise_fd_limit();
-    if (!load_first_config(s)) {
+    if (!load_first_config(s) || !load_web_config(s)) {
         s->exit_code = 2;
     } else if (!options->check_only) {
         if (start(s, &err) == ERR_OK) {

@@ -19,7 +19,8 @@
 #define LISTEN_ADDRESSES_MAX 8
 
 struct server_options {
-    const char *config_file; /* NULL: none */
+    const char *config_file;     /* NULL: none */
+    const char *web_config_file; /* NULL: plain HTTP */
     const char *storage_path;
     struct str listen[LISTEN_ADDRESSES_MAX];
     unsigned listen_count;    /* 0: loopback 9090 without a file, all addresses with one */

@@ -64,9 +64,13 @@ static void note_reload(struct server *s, bool ok)
 static enum err_code reload_locked(struct server *s, struct buf *diags, struct err *err)
 {
     struct config *fresh = NULL, *old = s->config;
+    enum err_code rc = ERR_OK;
     TRY(config_load(s->mem, s->files, s->options->config_file, diags, &fresh, err));
     s->config = fresh;
-    enum err_code rc = s->scrape ? server_apply_config(s, err) : ERR_OK;
+    if (s->options->web_config_file) {
+        rc = web_config_reload(s->mem, s->files, s->options->web_config_file, diags, s->tls, err);
+    }
+    if (rc == ERR_OK && s->scrape) rc = server_apply_config(s, err);
     s->config = rc == ERR_OK ? fresh : old;
     config_unref(rc == ERR_OK ? old : fresh);
     return rc;

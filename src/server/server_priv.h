@@ -13,6 +13,7 @@
 #include "os/thread.h"
 #include "server/config.h"
 #include "server/server.h"
+#include "server/web_config.h"
 
 #define HOSTNAME_SIZE 256
 
@@ -33,6 +34,7 @@ struct server {
     struct config *config;    /* guarded by config_lock */
     struct mutex config_lock; /* also serialises reloads */
     struct http_server *http;
+    struct tls_context *tls; /* NULL: plain HTTP */
     struct router *router;
     struct ui ui;
     struct offload *offload;
