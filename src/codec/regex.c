@@ -480,8 +480,10 @@ static bool scan_reference(struct str text, struct str *out_name, size_t *out_le
     return true;
 }
 
-/* "0" to "99999999" without leading zero is a number; the rest is a name. */
-static bool reference_index(const struct regex *re, struct str name, size_t *out_index)
+/* "0" to "99999999" without leading zero is a number; the rest is a name. Of several groups of one name it is the first
+ * that took part in the match. */
+static bool reference_index(const struct regex *re, struct str name,
+                            const struct regex_groups *groups, size_t *out_index)
 {
     uint64_t number = 0;
     bool is_number =
@@ -490,8 +492,11 @@ static bool reference_index(const struct regex *re, struct str name, size_t *out
         *out_index = (size_t)number;
         return true;
     }
-    *out_index = regex_group_index(re, name);
-    return *out_index > 0;
+    for (size_t i = 1; i < groups->count; i++) {
+        *out_index = i;
+        if (groups->at[i].ptr != NULL && str_eq(regex_group_name(re, i), name)) return true;
+    }
+    return false;
 }
 
 void regex_expand(const struct regex *re, struct str text, const struct regex_groups *groups,
@@ -510,7 +515,7 @@ void regex_expand(const struct regex *re, struct str text, const struct regex_gr
         } else if (!scan_reference(text, &name, &len)) {
             buf_put_u8(out, '$');
         } else {
-            if (reference_index(re, name, &index) && index < groups->count &&
+            if (reference_index(re, name, groups, &index) && index < groups->count &&
                 groups->at[index].ptr != NULL)
                 buf_put_str(out, groups->at[index]);
             text = str_sub(text, len, text.len);

@@ -211,7 +211,6 @@ static bool skip_group_name(struct parser *p)
             (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
         if (!is_word) return false;
     }
-    p->is_verified = false; /* names must be unique: the engine checks */
     return p->pos++ > begin;
 }
 

@@ -7,7 +7,6 @@
 #include <map>
 #include <memory>
 #include <new>
-#include <set>
 #include <string>
 
 struct re2_engine {
@@ -55,18 +54,6 @@ void fill(re2_error *error, re2_failure failure, const char *text, const std::st
     error->fragment[len] = '\0';
 }
 
-/* Go refuses a name that is used twice; this RE2 lets it pass. */
-bool has_duplicate_name(const RE2 &re, std::string *out_name)
-{
-    std::set<std::string> seen;
-    for (const auto &group : re.CapturingGroupNames()) {
-        if (seen.insert(group.second).second) continue;
-        *out_name = "(?P<" + group.second + ">";
-        return true;
-    }
-    return false;
-}
-
 /* Out of memory while matching is "no match": there is nothing better to say, and the budget sheds
  * load long before. */
 bool match(const re2_engine &engine, re2::StringPiece text, size_t from, re2::StringPiece *found,
@@ -97,11 +84,6 @@ re2_engine *re2_engine_create(re2_slice pattern, bool is_full, size_t memory_max
             bool is_too_large = re.error_code() == RE2::ErrorPatternTooLarge;
             fill(out_error, is_too_large ? RE2_TOO_LARGE : RE2_SYNTAX, go_text(re.error_code()),
                  re.error_arg());
-            return nullptr;
-        }
-        std::string name;
-        if (has_duplicate_name(re, &name)) {
-            fill(out_error, RE2_SYNTAX, "invalid named capture", name);
             return nullptr;
         }
         return engine.release();

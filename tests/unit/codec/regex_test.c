@@ -238,8 +238,6 @@ static const struct {
     { "a{2,1}", "error parsing regexp: invalid repeat count: `{2,1}`" },
     { "[z-a]", "error parsing regexp: invalid character class range: `z-a`" },
     { "[[:foo:]]|.*", "error parsing regexp: invalid character class range: `[:foo:]`" },
-    { "(?P<n>a)(?P<n>b)", "error parsing regexp: invalid named capture: `(?P<n>`" },
-    { "(?<n>a)|(?<n>b)", "error parsing regexp: invalid named capture: `(?P<n>`" },
     { "(?z)", "error parsing regexp: invalid or unsupported Perl syntax: `(?z`" },
     { "(?=a)", "error parsing regexp: invalid or unsupported Perl syntax: `(?=`" },
     { "(?<=a)", "error parsing regexp: invalid or unsupported Perl syntax: `(?<`" },
@@ -420,6 +418,18 @@ START_TEST(template_expands_as_in_go)
 }
 END_TEST
 
+START_TEST(of_equal_names_the_one_that_took_part_counts)
+{
+    struct regex *re = compile("(?P<n>a)|(?<n>b)(?P<n>c)", REGEX_FULL);
+    struct regex_groups g;
+    ck_assert_uint_eq(regex_group_index(re, STR("n")), 1);
+    ck_assert(regex_match_groups(re, STR("bc"), &g));
+    regex_expand(re, STR("<$n>"), &g, &T.buf);
+    ck_assert_str_is(buf_str(&T.buf), "<b>");
+    regex_unref(re);
+}
+END_TEST
+
 START_TEST(last_reference_frees)
 {
     struct regex *re = compile("foo.*bar", REGEX_FULL);
@@ -452,6 +462,7 @@ int main(void)
     tcase_add_test(tc, default_relabel_pattern_needs_no_engine);
     tcase_add_test(tc, search_finds_match_after_match);
     tcase_add_loop_test(tc, template_expands_as_in_go, 0, sizeof TEMPLATES / sizeof TEMPLATES[0]);
+    tcase_add_test(tc, of_equal_names_the_one_that_took_part_counts);
     tcase_add_test(tc, last_reference_frees);
     return codec_run(suite);
 }
