@@ -120,19 +120,48 @@ static bool is_pseudo_filesystem(struct str type)
     return false;
 }
 
+/* At `folder` itself or below it. */
+static bool is_within(struct str path, struct str folder)
+{
+    return str_starts_with(path, folder) && (path.len == folder.len || path.ptr[folder.len] == '/');
+}
+
 static bool is_system_mount(struct str mount)
 {
-    return str_starts_with(mount, STR("/dev")) || str_starts_with(mount, STR("/proc")) ||
-           str_starts_with(mount, STR("/sys")) || str_starts_with(mount, STR("/run/credentials")) ||
-           str_starts_with(mount, STR("/var/lib/docker/"));
+    return is_within(mount, STR("/dev")) || is_within(mount, STR("/proc")) ||
+           is_within(mount, STR("/sys")) || str_starts_with(mount, STR("/run/credentials/")) ||
+           str_starts_with(mount, STR("/var/lib/docker/")) ||
+           str_starts_with(mount, STR("/var/lib/containers/storage/"));
+}
+
+static bool is_octal(char c)
+{
+    return c >= '0' && c <= '7';
+}
+
+/* Blanks and backslashes of a path are written as \040 and so on. */
+static struct str unescape(struct str s, char *out, size_t size)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s.len && n < size; i++) {
+        const char *c = s.ptr + i;
+        out[n] = *c;
+        if (*c == '\\' && i + 3 < s.len && is_octal(c[1]) && is_octal(c[2]) && is_octal(c[3])) {
+            out[n] = (char)(((c[1] - '0') * 8 + c[2] - '0') * 8 + c[3] - '0');
+            i += 3;
+        }
+        n++;
+    }
+    return (struct str){ out, n };
 }
 
 /* A mounted file system: slices of its line, and what the kernel says of it. */
 struct filesystem {
     struct str device, mount, type;
     bool is_readonly, has_failed;
-    struct file_space space; /* unless has_failed */
-    char error[160];         /* empty unless has_failed */
+    struct file_space space;   /* unless has_failed */
+    char error[160];           /* empty unless has_failed */
+    char path[FILE_PATH_SIZE]; /* of `mount` */
 };
 
 /* The n-th value of a file system, in the order of FS_ROWS. */
@@ -164,6 +193,7 @@ static bool scan_filesystem(const struct file_layer *l, struct str line, struct 
         !str_split(&line, ' ', &out->type)) {
         return false;
     }
+    out->mount = unescape(out->mount, out->path, sizeof out->path);
     if (is_pseudo_filesystem(out->type) || is_system_mount(out->mount)) return false;
     out->is_readonly = str_starts_with(line, STR("ro"));
     out->has_failed =

@@ -74,6 +74,10 @@ static const char *const LINES[] = {
     "fstype=\"xfs\",mountpoint=\"/nonexistent\"} 1\n",
     "node_filesystem_readonly{device=\"/dev/gone\",device_error=\"no such file or directory\","
     "fstype=\"xfs\",mountpoint=\"/nonexistent\"} 1\n",
+    "node_filesystem_device_error{device=\"/dev/stick\",device_error=\"no such file or directory\","
+    "fstype=\"vfat\",mountpoint=\"/nonexistent/my stick\"} 1\n",
+    "node_filesystem_readonly{device=\"/dev/sdz\",device_error=\"no such file or directory\","
+    "fstype=\"ext4\",mountpoint=\"/development\"} 0\n",
     "node_scrape_collector_success{collector=\"netclass\"} 1\n",
     "node_scrape_collector_success{collector=\"diskstats\"} 1\n",
 };
@@ -86,6 +90,7 @@ START_TEST(the_fixture_gives_node_exporters_names_and_units)
     struct str text = buf_str(&out);
     ck_assert_msg(str_find(text, str_of_z(LINES[_i])) < text.len, "no %s", LINES[_i]);
     ck_assert(str_find(text, STR("loop0")) == text.len);
+    ck_assert(str_find(text, STR("mountpoint=\"/dev\"")) == text.len);
     /* partitions, columns that a kernel does not have, errors */
     ck_assert(str_find(text, STR("nvme0n1p1")) == text.len);
     ck_assert(str_find(text, STR("sda1\"} ")) == text.len);
