@@ -404,6 +404,26 @@ static void run_checks(struct yaml_binder *b, const struct yaml_schema *schema,
     if (schema->check != NULL) schema->check(b, node, base);
 }
 
+static uint32_t last_line(const struct yaml_node *node)
+{
+    uint32_t last = node->line;
+    for (uint32_t i = 0; i < node->count && node->kind != YAML_SCALAR; i++) {
+        const struct yaml_node *child =
+            node->kind == YAML_MAP ? node->v.pairs[i].value : node->v.items[i];
+        uint32_t line = last_line(child);
+        if (line > last) last = line;
+    }
+    for (size_t i = 0; node->kind == YAML_SCALAR && i < node->v.text.len; i++)
+        last += node->v.text.ptr[i] == '\n';
+    return last;
+}
+
+/* Nobody knows what stands in a value that is not used: it may be secret. */
+static void hide_unused(struct yaml_binder *b, const struct yaml_pair *pair)
+{
+    yaml_diags_hide(b->diags, b->doc, pair->value->line, last_line(pair->value));
+}
+
 /* `node` may be NULL or null (defaults) or a map; its step is on the path. */
 static void bind_struct(struct yaml_binder *b, const struct yaml_schema *schema,
                         const struct yaml_node *node, void *dst)
@@ -420,6 +440,7 @@ static void bind_struct(struct yaml_binder *b, const struct yaml_schema *schema,
             unknown_key(b, schema, pair->key);
             continue;
         }
+        if (field->type == YAML_T_UNUSED) hide_unused(b, pair);
         if (field->note != NULL) yaml_bind_warn(b, pair->key, "\"%s\" %s", field->key, field->note);
         if (pair->value->kind != YAML_NULL) bind_value(b, field, pair->value, base + field->offset);
     }

@@ -6,6 +6,13 @@
 /* A source line longer than this is shown in part. */
 #define SOURCE_BYTES_MAX 160
 
+/* In the arena. */
+struct yaml_hidden {
+    struct yaml_hidden *next;
+    struct str file;
+    uint32_t first, last;
+};
+
 void yaml_diags_init(struct yaml_diags *d, struct arena *a)
 {
     *d = (struct yaml_diags){ .arena = a };
@@ -29,31 +36,68 @@ static bool has_word(struct str s, struct str word)
     return false;
 }
 
-/* Where the value of a line begins whose key speaks of a secret; the length if it does not. The
- * line is about to be logged. */
-static size_t secret_begin(struct str line)
+static bool speaks_of_secret(struct str key)
 {
     static const struct str words[] = { STR_INIT("pass"),  STR_INIT("secret"),
                                         STR_INIT("token"), STR_INIT("credential"),
                                         STR_INIT("_key"),  STR_INIT("auth") };
-    size_t colon = str_index(line, ':');
-    struct str key = str_sub(line, 0, colon);
-    if (has_word(key, STR("_file"))) return line.len;
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        if (!has_word(key, words[i])) continue;
-        size_t begin = colon + 1;
+    if (has_word(key, STR("_file"))) return false;
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (has_word(key, words[i])) return true;
+    return false;
+}
+
+/* Where the first value of the line begins whose key speaks of a secret; the length if none does. */
+static size_t secret_begin(struct str line)
+{
+    size_t key = 0;
+    for (size_t i = 0; i < line.len; i++) {
+        char c = line.ptr[i];
+        if (c == '{' || c == ',' || c == '[') key = i + 1;
+        if (c != ':') continue;
+        size_t begin = i + 1;
         while (begin < line.len && (line.ptr[begin] == ' ' || line.ptr[begin] == '\t'))
             begin++;
-        return begin;
+        if (begin < line.len && speaks_of_secret(str_sub(line, key, i))) return begin;
+        key = begin;
     }
     return line.len;
 }
 
+/* The end of "user:password" when a URL's begins at `at`, else `at`. */
+static size_t userinfo_end(struct str line, size_t at)
+{
+    size_t end = at;
+    for (size_t i = at; i < line.len; i++) {
+        char c = line.ptr[i];
+        if (c == '@') end = i;
+        if (c == '/' || c == ' ' || c == '"' || c == '\'' || c == ',') break;
+    }
+    return end;
+}
+
+static void put_shown_line(struct str line, struct buf *out)
+{
+    size_t end = secret_begin(line);
+    for (size_t i = 0; i < end; i++) {
+        bool is_url = i >= 3 && memcmp(line.ptr + i - 3, "://", 3) == 0;
+        size_t after = is_url ? userinfo_end(line, i) : i;
+        if (after > i) buf_put_lit(out, "<secret>");
+        i = after;
+        if (i < end) buf_put_u8(out, (uint8_t)line.ptr[i]);
+    }
+    if (end < line.len) buf_put_lit(out, "<secret>");
+}
+
+/* The line is about to be logged. */
 static struct str shown_line(struct yaml_diags *d, struct str line)
 {
-    size_t begin = secret_begin(line);
-    if (begin >= line.len) return arena_str(d->arena, line);
-    return arena_printf(d->arena, STR_FMT "<secret>", STR_ARG(str_sub(line, 0, begin)));
+    struct buf text;
+    buf_init(&text, d->arena->mem, (size_t)1 << 20);
+    put_shown_line(str_sub(line, 0, (size_t)64 << 10), &text);
+    struct str shown = arena_str(d->arena, buf_str(&text));
+    buf_deinit(&text);
+    return shown;
 }
 
 static int compare(const struct yaml_diag *a, const struct yaml_diag *b)
@@ -106,6 +150,15 @@ void yaml_diags_add(struct yaml_diags *d, const struct yaml_doc *doc, struct yam
     d->count++;
 }
 
+void yaml_diags_hide(struct yaml_diags *d, const struct yaml_doc *doc, uint32_t first,
+                     uint32_t last)
+{
+    struct yaml_hidden *h = arena_new(d->arena, struct yaml_hidden);
+    if (!h) return; /* the arena is full: texts are lost anyway */
+    *h = (struct yaml_hidden){ d->hidden, doc->file, first, last };
+    d->hidden = h;
+}
+
 /* ---- rendering -------------------------------------------------------------------------- */
 
 static void put_place(const struct yaml_diag *diag, struct buf *out)
@@ -155,23 +208,33 @@ static void put_source(const struct yaml_diag *diag, struct buf *out)
     buf_put_u8(out, '\n');
 }
 
-static void put_diag(const struct yaml_diag *diag, struct buf *out)
+static void put_diag(const struct yaml_diag *diag, bool is_hidden, struct buf *out)
 {
     put_place(diag, out);
     buf_put_str(out, diag->is_warning ? STR("warning: ") : STR("error: "));
     buf_put_str(out, diag->message);
     buf_put_u8(out, '\n');
-    if (diag->source.len > 0)
+    if (diag->source.len > 0 && !is_hidden)
         put_source(diag, out);
     else if (diag->hint.len > 0)
         buf_printf(out, "   " STR_FMT "\n", STR_ARG(diag->hint));
     if (diag->docs.len > 0) buf_printf(out, "   docs: " STR_FMT "\n", STR_ARG(diag->docs));
 }
 
+static bool is_hidden(const struct yaml_diags *d, const struct yaml_diag *diag)
+{
+    for (const struct yaml_hidden *h = d->hidden; h; h = h->next) {
+        if (diag->line >= h->first && diag->line <= h->last && str_eq(h->file, diag->file)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void yaml_diags_render(const struct yaml_diags *d, struct buf *out)
 {
     for (size_t i = 0; i < d->count; i++)
-        put_diag(&d->at[i], out);
+        put_diag(&d->at[i], is_hidden(d, &d->at[i]), out);
     size_t all = d->error_count + d->warning_count;
     if (all > d->count) buf_printf(out, "and %zu more\n", all - d->count);
 }

@@ -165,6 +165,31 @@ START_TEST(what_does_not_work_yet_is_said)
 }
 END_TEST
 
+/* Each with "hunter2" in places that nobody checks, or beside an error. */
+static const char *const WITH_SECRETS[] = {
+    "remote_write: [{url: 'http://u:hunter2@h/'}]\n",
+    "remote_write:\n- url: http://u:hunter2@h/\n  x: hunter2\n",
+    "alerting: {alertmanagers: [{api: hunter2}]}\n",
+    "scrape_configs:\n- job_name: a\n  http_headers: {X-Key: {values: [hunter2]}}\n",
+    "scrape_configs:\n- job_name: a\n  http_headers:\n    X-Key:\n      secrets: [hunter2]\n",
+    "scrape_configs:\n- {job_name: a, oauth2: {id: hunter2}, foo: 1}\n",
+    "scrape_configs:\n- job_name: a\n  oauth2: {client_id: i, endpoint: hunter2}\n",
+    "{\"remote_write\":[{\"u\":\"hunter2\"}],\"foo\":1}\n",
+    "{\"foo\":1,\"remote_write\":[{\"u\":\"hunter2\"}]}\n",
+    "{\"scrape_configs\":[{\"job_name\":\"a\",\"basic_auth\":{\"password\":\"hunter2\"},\"foo\":1}]"
+    "}\n",
+    "scrape_configs:\n- {job_name: a, proxy_url: 'http://u:hunter2@h:1', foo: 1}\n",
+};
+
+START_TEST(secrets_are_not_quoted)
+{
+    enum err_code rc = load(WITH_SECRETS[_i]);
+    ck_assert_msg(diags.len > 0, "nothing was said");
+    ck_assert_msg(!says("hunter2"), STR_FMT, STR_ARG(buf_str(&diags)));
+    if (rc != ERR_OK) ck_assert_ptr_null(strstr(error.detail, "hunter2"));
+}
+END_TEST
+
 START_TEST(the_dump_hides_secrets_and_loads_again)
 {
     struct buf first, second;
@@ -319,6 +344,8 @@ int main(void)
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, a_realistic_file_loads_with_defaults_and_inheritance);
     tcase_add_test(tc, what_does_not_work_yet_is_said);
+    tcase_add_loop_test(tc, secrets_are_not_quoted, 0,
+                        (int)(sizeof WITH_SECRETS / sizeof WITH_SECRETS[0]));
     tcase_add_test(tc, the_dump_hides_secrets_and_loads_again);
     tcase_add_test(tc, without_a_file_there_is_a_configuration);
     tcase_add_test(tc, an_empty_file_is_good);
