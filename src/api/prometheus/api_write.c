@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * /api/v1/write: remote write 1.0. Decode and append run on the connection's loop; the answer is
- * sent from the journal's completion, so that nothing is acknowledged that a restart would lose.
+ * /api/v1/write: remote write 1.0. Decode and append run on the connection's loop, the append in
+ * parts, between which the other connections have their turn; the answer is sent from the journal's
+ * completion, so that nothing is acknowledged that a restart would lose.
  */
 #include "api/prometheus/api_priv.h"
 #include "codec/snappy.h"
 #include "formats/remote_write.h"
 
 #define DECODED_BYTES_MAX ((size_t)32 << 20)
+#define PART_SERIES_MAX 4096 /* of one turn of the loop: one or two milliseconds */
+#define PART_SAMPLES_MAX 32768
+#define PART_BYTES_MAX ((size_t)64 << 20)
 #define TEXT_BYTES_MAX ((size_t)1 << 20)
 #define RETRY_SOON_S 5   /* memory or the journal: it passes */
 #define RETRY_LATER_S 30 /* a limit: only when series have gone */
@@ -17,6 +21,9 @@ struct write_call {
     struct prometheus_api *api;
     struct http_exchange *ex;
     struct journal_waiter waiter;
+    struct batch batch;
+    size_t next_series, next_exemplar; /* of the batch: what is appended next */
+    struct append_result result;       /* of what was appended */
     uint64_t start_ns;
     unsigned status;
     unsigned retry_after_s; /* 0: do not say */
@@ -155,9 +162,10 @@ static struct str first_refusal(struct prometheus_api *api, const struct batch *
  * since it drops for good what gets a 400, and by default what gets a 429: 503 for lack of memory, 429 for
  * the limits. What is stored already is then a duplicate, which does no harm. Series with bad labels
  * are left out silently, as Prometheus does. */
-static void judge(struct write_call *w, const struct batch *batch,
-                  const struct append_result *result)
+static void judge(struct write_call *w)
 {
+    const struct batch *batch = &w->batch;
+    const struct append_result *result = &w->result;
     uint64_t refused = 0, stored = result->outcomes[BATCH_STORED];
     enum batch_outcome from = BATCH_LIMIT, to = BATCH_OUTCOME_COUNT - 1;
     for (size_t i = BATCH_LIMIT; i < BATCH_OUTCOME_COUNT; i++)
@@ -229,34 +237,84 @@ static bool decode(struct prometheus_api *api, struct http_exchange *ex, struct 
     return false;
 }
 
+/* The next part as a batch of its own. Exemplars come in the order of their series. */
+static struct batch take_part(struct write_call *w)
+{
+    const struct batch *whole = &w->batch;
+    struct batch part = *whole;
+    size_t first = w->next_series, end = first, samples = 0;
+    while (end < whole->series_count && end - first < PART_SERIES_MAX && samples < PART_SAMPLES_MAX)
+        samples += whole->series[end++].sample_count;
+    part.series += first;
+    part.series_count = end - first;
+    part.exemplars += w->next_exemplar;
+    part.exemplar_count = 0;
+    for (; w->next_exemplar < whole->exemplar_count; w->next_exemplar++) {
+        struct batch_exemplar *e = &whole->exemplars[w->next_exemplar];
+        if (e->series >= end) break;
+        e->series -= (uint32_t)first;
+        part.exemplar_count++;
+    }
+    if (first > 0) part.metadata_count = 0;
+    w->next_series = end;
+    return part;
+}
+
+static enum err_code append_part(struct write_call *w, struct err *err)
+{
+    struct batch part = take_part(w);
+    struct append_result result = { 0 };
+    struct arena scratch;
+    arena_init(&scratch, mem_source_of(w->api->options.mem, MEM_INGEST), PART_BYTES_MAX);
+    part.arena = &scratch;
+    enum err_code rc = metrics_append(w->api->options.metrics, &part, &result, err);
+    arena_deinit(&scratch);
+    count(w->api, &result);
+    for (size_t i = 0; i < BATCH_OUTCOME_COUNT; i++)
+        w->result.outcomes[i] += result.outcomes[i];
+    if (result.position > w->result.position) w->result.position = result.position;
+    return rc;
+}
+
+/* On the loop: a part, then a later turn or the answer. */
+static void go_on(void *ctx, struct http_exchange *ex)
+{
+    struct write_call *w = ctx;
+    struct err err = { 0 };
+    enum err_code rc = append_part(w, &err);
+    if (rc != ERR_OK) {
+        struct str text = arena_printf(http_exchange_arena(ex), "%s; retry later\n", err.msg);
+        refuse(w->api, ex, rc == ERR_NOMEM ? API_WRITE_NO_MEMORY : API_WRITE_STORAGE, text);
+        return;
+    }
+    if (w->next_series < w->batch.series_count) {
+        http_exchange_continue(ex, go_on, w);
+        return;
+    }
+    judge(w);
+    if (w->result.position == 0) {
+        answer(w);
+        return;
+    }
+    w->waiter.position = w->result.position;
+    w->waiter.fn = on_durable;
+    metrics_notify(w->api->options.metrics, &w->waiter);
+}
+
 void api_write(struct prometheus_api *api, struct http_exchange *ex)
 {
-    struct append_result result = { 0 };
     struct bytes message;
-    struct batch batch;
-    struct err err = { 0 };
-    stat_add(&api->stats.write_requests, 1);
-    if (!check_headers(api, ex) || !decompress(api, ex, &message) ||
-        !decode(api, ex, message, &batch))
-        return;
     struct write_call *w = arena_new(http_exchange_arena(ex), struct write_call);
-    enum err_code rc = w ? metrics_append(api->options.metrics, &batch, &result, &err) : ERR_NOMEM;
-    count(api, &result);
-    if (rc != ERR_OK) {
-        struct str text = arena_printf(http_exchange_arena(ex), "%s; retry later\n",
-                                       err.msg ? err.msg : "out of memory");
-        refuse(api, ex, rc == ERR_NOMEM ? API_WRITE_NO_MEMORY : API_WRITE_STORAGE, text);
+    stat_add(&api->stats.write_requests, 1);
+    if (!w) {
+        refuse(api, ex, API_WRITE_NO_MEMORY, STR("out of memory; retry later\n"));
         return;
     }
     w->api = api;
     w->ex = ex;
     w->start_ns = http_exchange_start_ns(ex);
-    judge(w, &batch, &result);
-    if (result.position == 0) {
-        answer(w);
+    if (!check_headers(api, ex) || !decompress(api, ex, &message) ||
+        !decode(api, ex, message, &w->batch))
         return;
-    }
-    w->waiter.position = result.position;
-    w->waiter.fn = on_durable;
-    metrics_notify(api->options.metrics, &w->waiter);
+    go_on(w, ex);
 }

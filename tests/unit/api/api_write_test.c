@@ -6,6 +6,8 @@
 #include <stdlib.h>
 
 #include "api_rig.h"
+#include "metrics/head/head_priv.h"
+#include "metrics/metrics_priv.h"
 
 #define HEADERS "Content-Encoding: snappy\r\n"
 
@@ -85,6 +87,42 @@ START_TEST(the_first_error_is_that_of_the_request)
 }
 END_TEST
 
+static uint64_t appends(void)
+{
+    const struct stat_histogram *h = &rig.metrics->head->stats.append;
+    uint64_t n = 0;
+    for (size_t i = 0; i < STAT_HISTOGRAM_BUCKETS; i++)
+        n += atomic_load(&h->buckets[i]);
+    return n;
+}
+
+/* 10,000 series: three parts, appended in three turns of the loop, are one request to the sender. */
+START_TEST(a_large_request_goes_in_parts)
+{
+    enum { SERIES = 10000 };
+    static struct rig_sample samples[SERIES];
+    static char names[SERIES][16];
+    for (int i = 0; i < SERIES; i++) {
+        (void)snprintf(names[i], sizeof names[i], "%d", i);
+        samples[i] = (struct rig_sample){ "m", names[i], rig.base_ms, i };
+    }
+    uint64_t before = appends();
+    struct answer a = write_all(samples, SERIES);
+    ck_assert_msg(a.status == 204, "%u %s", a.status, a.body);
+    answer_free(&a);
+    ck_assert_uint_eq(appends() - before, 3);
+    ck_assert_uint_eq(stat_get(&rig.api.stats.write_samples), SERIES);
+    for (int i = 9000; i < SERIES; i++)
+        samples[i].ts_ms -= 1000;
+    samples[9000].i = "x";
+    a = write_all(samples, SERIES);
+    ck_assert_uint_eq(a.status, 400);
+    ck_assert_str_eq(a.body,
+                     "out of order sample: m{i=\"9001\"} (9001 samples stored, 999 refused)\n");
+    answer_free(&a);
+}
+END_TEST
+
 START_TEST(unreadable_requests_are_counted_by_reason)
 {
     static const struct {
@@ -123,6 +161,7 @@ int main(void)
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, lack_of_memory_is_worth_a_retry);
     tcase_add_test(tc, the_first_error_is_that_of_the_request);
+    tcase_add_test(tc, a_large_request_goes_in_parts);
     tcase_add_test(tc, unreadable_requests_are_counted_by_reason);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
