@@ -261,8 +261,7 @@ enum err_code metrics_metadata(struct metrics *m, struct arena *a, struct metada
     return head_metadata(m->head, a, out, out_count, err);
 }
 
-/* The journal is behind its seam; its size is one of its gauges. */
-/* A number of a part's telemetry by its name; 0 when it has none. */
+/* A number of a part's telemetry by its name, for parts behind a seam; 0 when it has none. */
 static uint64_t stat_named(struct stat_table t, const char *name)
 {
     for (size_t i = 0; i < t.desc_count; i++) {

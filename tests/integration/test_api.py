@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The HTTP API: shapes, status codes and texts that clients rely on."""
+import socket
 import time
 
 import harness
@@ -69,6 +70,51 @@ def test_metadata_endpoints(bench):
     stats = p.get('/api/v1/status/tsdb').json()['data']
     assert stats['headStats']['numSeries'] >= 3, stats
     assert any(row['name'] == 'm' and row['value'] == 3 for row in stats['seriesCountByMetricName']), stats
+
+
+def test_series_of_a_range(bench):
+    p = bench.pharos()
+    now = int(time.time() * 1000)
+    assert p.write([({'__name__': 'early', 'i': '1'}, [(now - 100000, 1), (now - 90000, 1)]),
+                    ({'__name__': 'late', 'i': '1'}, [(now - 20000, 1), (now - 10000, 1)])]).status == 204
+
+    def names(start, end):
+        data = p.get('/api/v1/series', **{'match[]': '{i="1"}', 'start': (now + start) / 1000, 'end': (now + end) / 1000}).json()['data']
+        return [labels['__name__'] for labels in data]
+
+    assert names(-200000, 0) == ['early', 'late']
+    assert names(-95000, -80000) == ['early'], 'late begins behind the range'
+    assert names(-30000, -5000) == ['late'], 'early ends before it'
+
+
+def test_flags_in_force(bench):
+    p = bench.pharos()
+    flags = p.get('/api/v1/status/flags').json()['data']
+    assert flags['web.listen-address'] == f'127.0.0.1:{p.port}', flags
+    assert flags['storage.tsdb.path'] == flags['storage.path'] != '', flags
+    assert flags['storage.tsdb.retention.time'] == '15d', flags
+
+
+def test_series_end_with_their_client(bench):
+    p = bench.pharos()
+    now = int(time.time() * 1000)
+    for part in range(4):
+        assert p.write([({'__name__': 'm', 'i': str(part * 50000 + i), 'text': 'x' * 40}, [(now, i)]) for i in range(50000)]).status == 204
+    path = '/api/v1/series?match[]=m'
+    started = time.monotonic()
+    assert p.get('/api/v1/series', **{'match[]': 'm', 'limit': 1}).status == 200
+    whole = time.monotonic() - started
+    with socket.create_connection(('127.0.0.1', p.port)) as s:
+        s.sendall(f'GET {path} HTTP/1.1\r\nHost: x\r\n\r\n'.encode())
+        harness.wait_until('running', lambda: running(p) == 1)
+    left = time.monotonic()
+    harness.wait_until('ended', lambda: running(p) == 0)
+    took = time.monotonic() - left
+    assert took < max(0.1, whole / 4), f'{took:.3f} s after the client left, {whole:.3f} s the whole'
+
+
+def running(p):
+    return sum(float(line.split()[-1]) for line in p.get('/metrics').text.splitlines() if line.startswith('pharos_api_requests_running'))
 
 
 def test_post_forms_and_limits(bench):
@@ -148,6 +194,7 @@ def test_page_is_served_to_browsers_only(bench):
 
 
 harness.run([(t, None) for t in (
-    test_instant_and_range_query, test_errors_have_their_texts, test_metadata_endpoints, test_post_forms_and_limits,
+    test_instant_and_range_query, test_errors_have_their_texts, test_metadata_endpoints, test_series_of_a_range, test_flags_in_force,
+    test_series_end_with_their_client, test_post_forms_and_limits,
     test_formatting_and_parsing, test_lifecycle_and_status, test_own_metrics_parse_and_name_everything_once, test_federation,
     test_first_run_watches_host_and_itself, test_page_is_served_to_browsers_only)])

@@ -34,6 +34,9 @@ def test_remote_write_refuses_what_it_must(bench):
                            '@' + bench.path('large'), p.url + '/api/v1/write'], capture_output=True, text=True)
     assert curl.stdout == '413', curl
     assert harness.http('GET', p.url + '/api/v1/write').status == 405
+    text = p.get('/metrics').text
+    for reason, count in (('encoding', 1), ('content_type', 1), ('message_type', 1), ('corrupt', 1), ('too_large', 1), ('malformed', 1), ('memory', 0)):
+        assert f'pharos_remote_write_requests_refused_total{{reason="{reason}"}} {count}\n' in text, (reason, text)
     rss = p.rss_bytes()
     assert rss < 200 << 20, f'{rss} bytes resident after bombs'
     assert post(p, body).status == 204, 'and still serves'
@@ -174,6 +177,7 @@ def test_damaged_wal_is_survived(bench):
     with open(segment, 'rb') as f:
         data = bytearray(f.read())
     used = len(data.rstrip(b'\0'))
+    most = 0
     for at in (17, used // 3, used // 2, used - 3):
         shutil.rmtree(bench.path('pharos-data'))
         shutil.copytree(saved, bench.path('pharos-data'))
@@ -184,7 +188,13 @@ def test_damaged_wal_is_survived(bench):
         p.start()
         assert p.write([({'__name__': 'after', 'at': str(at)}, [(now, 1)])]).status == 204
         assert p.value('after') == 1
+        counted = sum(float(line.split()[-1]) for line in p.get('/metrics').text.splitlines()
+                      if line.startswith(('pharos_wal_corruptions_total ', 'pharos_head_files_damaged_total ')))
+        told = p.get('/api/v1/status/runtimeinfo').json()['data']['corruptionCount']
+        assert told == counted, (at, told, counted)
+        most = max(most, told)
         p.kill()
+    assert most > 0, 'damage in the middle is counted'
 
 
 harness.run([(t, None) for t in (
