@@ -27,6 +27,10 @@ def free_port() -> int:
         return s.getsockname()[1]
 
 
+class Skip(Exception):
+    """Raised by a test that cannot run here; the text says why."""
+
+
 class Answer:
     def __init__(self, status: int, body: bytes, headers) -> None:
         self.status, self.body, self.headers = status, body, headers
@@ -161,9 +165,9 @@ class Bench:
             f.write(text)
         return self.path(name)
 
-    def pharos(self, *args: str, name: str = 'pharos', config: str | None = None) -> Server:
+    def pharos(self, *args: str, name: str = 'pharos', config: str | None = None, storage: str | None = None) -> Server:
         port = free_port()
-        argv = [os.path.abspath(BINARY), f'--storage.path={self.path(name + "-data")}', f'--web.listen-address=127.0.0.1:{port}',
+        argv = [os.path.abspath(BINARY), f'--storage.path={storage or self.path(name + "-data")}', f'--web.listen-address=127.0.0.1:{port}',
                 '--web.enable-lifecycle', *args]
         if config is not None:
             argv.append(f'--config.file={self.file(name + ".yml", config)}')
@@ -210,6 +214,8 @@ def run(tests: list) -> None:
         try:
             test(bench)
             print(f'ok - {name}', flush=True)
+        except Skip as reason:
+            print(f'skip - {name}: {reason}', flush=True)
         except Exception as e:  # a test may fail in any way
             failed += 1
             print(f'not ok - {name}: {e}', flush=True)

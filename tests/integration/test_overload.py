@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Many slow queries at once: what else is asked is answered meanwhile, and a stop does not wait for them."""
+import os
+import socket
 import threading
 import time
 
@@ -76,6 +78,41 @@ def test_a_stop_cancels_queries_and_answers_them(bench):
     for a in answers:
         assert isinstance(a, harness.Answer), repr(a)
         assert a.status == 503 and a.json()['errorType'] == 'canceled', (a.status, a.text)
+
+
+def test_the_watchdog_is_fed(bench):
+    path = bench.path('notify')
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+        s.bind(path)
+        s.settimeout(20)
+        os.environ.update(NOTIFY_SOCKET=path, WATCHDOG_USEC='400000')
+        try:
+            p = bench.pharos()
+        finally:
+            del os.environ['NOTIFY_SOCKET'], os.environ['WATCHDOG_USEC']
+        heard = []
+        while heard.count('WATCHDOG=1') < 3:
+            heard.append(s.recv(1000).decode())
+        assert any('READY=1' in h for h in heard), heard
+        assert p.stop() == 0
+
+
+def test_connections_are_limited_by_the_flag(bench):
+    p = bench.pharos('--web.max-connections=3', '--web.enable-admin-api')
+    assert 'warning: --web.enable-admin-api has no effect yet' in p.log_text(), p.log_text()
+    held = [socket.create_connection(('127.0.0.1', p.port)) for _ in range(3)]
+    last = socket.create_connection(('127.0.0.1', p.port))
+    last.sendall(b'GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n')
+    last.settimeout(1)
+    try:
+        raise AssertionError(last.recv(100))
+    except TimeoutError:
+        pass
+    held[0].close()
+    last.settimeout(10)
+    assert last.recv(100).startswith(b'HTTP/1.1 200')
+    for s in held + [last]:
+        s.close()
 
 
 if __name__ == '__main__':

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Remote write 1.0 bodies by hand: protobuf, and snappy with literals only (valid, not small)."""
+import base64
+import os
 import struct
 
 
@@ -41,3 +43,9 @@ def snappy(data: bytes) -> bytes:
 def write_request(many: list) -> bytes:
     """many [(labels, samples)] -> compressed body"""
     return snappy(b''.join(series(labels, samples) for labels, samples in many))
+
+
+def metadata_request(families: int = 900) -> bytes:
+    """A body of about a KiB for each family that only says what metrics are for, in random letters: it takes its size in the journal."""
+    text = base64.b64encode(os.urandom(families * 750))
+    return snappy(b''.join(field(3, field(2, b'family_%d' % i) + field(4, text[i * 1000:i * 1000 + 1000])) for i in range(families)))
