@@ -104,11 +104,20 @@ static bool set_multi(const struct cli_flag *flag, const char *text, struct cli_
     return true;
 }
 
+static void warn(const struct cli_flag *flag, const char *text)
+{
+    bool on = true;
+    if (!flag->note) return;
+    if (flag->kind == CLI_BOOL && set_bool(flag, text, &on) && !on) return;
+    fprintf(stderr, "pharos: warning: --%s %s\n", flag->name, flag->note);
+}
+
 /* `text` lives as long as the process (argv, environment, literal). */
 static bool set_value(const struct cli_flag *flag, const char *text, void *values)
 {
     void *at = (char *)values + flag->offset;
     struct err err = { 0 };
+    warn(flag, text);
     switch (flag->kind) {
     case CLI_BOOL: return set_bool(flag, text, at);
     case CLI_TEXT: *(const char **)at = text; return true;

@@ -40,6 +40,7 @@ struct cli_flag {
     const char *default_text; /* NULL: zero */
     const char *value_name;   /* in help: "<path>" */
     const char *help;         /* NULL: not shown */
+    const char *note;         /* a warning when it is given, "has no effect ...", or NULL */
 };
 
 struct cli_flags {

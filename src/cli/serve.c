@@ -19,7 +19,7 @@ struct serve_values {
     const char *external_url, *route_prefix;
     struct cli_texts listen;
     int64_t retention_ms, query_timeout_ms, lookback_ms;
-    uint64_t retention_bytes, memory_limit, max_samples, max_concurrency;
+    uint64_t retention_bytes, memory_limit, max_samples, max_concurrency, max_connections;
     bool with_lifecycle, check_only;
     bool ignored; /* switches of Prometheus that mean nothing here, or that are always on */
 };
@@ -28,11 +28,16 @@ struct serve_values {
 /* Accepted, so that a command line of Prometheus works unchanged; not shown. */
 #define SWITCH(name)                                                                               \
     {                                                                                              \
-        name, 0, CLI_BOOL, V(ignored), NULL, NULL, NULL                                            \
+        name, 0, CLI_BOOL, V(ignored), NULL, NULL, NULL, NULL                                      \
+    }
+/* The same with a warning: somebody may count on what is not there. */
+#define SWITCH_NOTED(name, note)                                                                   \
+    {                                                                                              \
+        name, 0, CLI_BOOL, V(ignored), NULL, NULL, NULL, note                                      \
     }
 #define VALUE(name)                                                                                \
     {                                                                                              \
-        name, 0, CLI_IGNORED, 0, NULL, NULL, NULL                                                  \
+        name, 0, CLI_IGNORED, 0, NULL, NULL, NULL, "has no effect"                                 \
     }
 
 static const struct cli_flag FLAGS[] = {
@@ -56,6 +61,8 @@ static const struct cli_flag FLAGS[] = {
       "URL under which the server is reached from outside" },
     { "web.route-prefix", 0, CLI_TEXT, V(route_prefix), NULL, "PATH",
       "path below which the page lives; default: that of --web.external-url" },
+    { "web.max-connections", 0, CLI_UINT, V(max_connections), "10000", "N",
+      "connections at once; more wait to be accepted" },
     { "web.enable-lifecycle", 0, CLI_BOOL, V(with_lifecycle), NULL, NULL,
       "allow POST /-/reload and /-/quit" },
     { "query.timeout", 0, CLI_DURATION, V(query_timeout_ms), "2m", "DURATION",
@@ -72,10 +79,10 @@ static const struct cli_flag FLAGS[] = {
     { "check", 0, CLI_BOOL, V(check_only), NULL, NULL, "check the configuration and exit" },
     /* Prometheus' flags that mean nothing here, or that are always on. */
     SWITCH("web.enable-remote-write-receiver"),
-    SWITCH("web.enable-otlp-receiver"),
-    SWITCH("web.enable-admin-api"),
+    SWITCH_NOTED("web.enable-otlp-receiver", "has no effect yet: OTLP is not received"),
+    SWITCH_NOTED("web.enable-admin-api", "has no effect yet: there is no admin API"),
     SWITCH("storage.tsdb.wal-compression"),
-    SWITCH("storage.tsdb.no-lockfile"),
+    SWITCH_NOTED("storage.tsdb.no-lockfile", "has no effect: the data directory is locked"),
     SWITCH("storage.tsdb.allow-overlapping-blocks"),
     SWITCH("auto-gomaxprocs"),
     SWITCH("auto-gomemlimit"),
@@ -85,7 +92,6 @@ static const struct cli_flag FLAGS[] = {
     VALUE("web.user-assets"),
     VALUE("web.page-title"),
     VALUE("web.read-timeout"),
-    VALUE("web.max-connections"),
     VALUE("storage.tsdb.min-block-duration"),
     VALUE("storage.tsdb.max-block-duration"),
     VALUE("storage.tsdb.wal-segment-size"),
@@ -162,6 +168,8 @@ static bool fill_options(const struct serve_values *v, char *path, size_t path_s
         .query_samples_max = v->max_samples,
         .query_concurrency =
             (unsigned)(v->max_concurrency < UINT32_MAX ? v->max_concurrency : UINT32_MAX),
+        .connections_max =
+            (unsigned)(v->max_connections < UINT32_MAX ? v->max_connections : UINT32_MAX),
         .check_only = v->check_only,
     };
     for (unsigned i = 0; i < v->listen.len; i++) {

@@ -34,8 +34,9 @@ static const struct yaml_schema RETENTION = YAML_SCHEMA(struct retention_config,
 static const struct yaml_field TSDB_FIELDS[] = {
     { "out_of_order_time_window", YAML_T_DURATION,
       .offset = offsetof(struct tsdb_config, out_of_order_time_window_ms) },
-    { "stale_series_compaction_threshold", YAML_T_UNUSED },
-    { "chunk_encoding", YAML_T_UNUSED },
+    { "stale_series_compaction_threshold", YAML_T_UNUSED, .note = "has no effect yet" },
+    { "chunk_encoding", YAML_T_UNUSED,
+      .note = "has no effect: the encoding is chosen by the data" },
     { "retention", YAML_T_STRUCT, .offset = offsetof(struct tsdb_config, retention),
       .schema = &RETENTION },
 };
@@ -72,7 +73,7 @@ static void check_main(struct yaml_binder *b, const struct yaml_node *node, void
 static const struct yaml_field MAIN_FIELDS[] = {
     { "global", YAML_T_STRUCT, .offset = offsetof(struct main_config, global),
       .schema = &GLOBAL_CONFIG },
-    { "runtime", YAML_T_UNUSED },
+    { "runtime", YAML_T_UNUSED, .note = "has no effect: it is about Go" },
     { "rule_files", YAML_T_UNUSED, .note = "has no effect yet: rules are not evaluated" },
     { "scrape_config_files", YAML_T_UNUSED, .note = "has no effect yet: these files are not read" },
     { "scrape_configs", YAML_T_LIST, .offset = offsetof(struct main_config, scrape_configs),
@@ -82,7 +83,7 @@ static const struct yaml_field MAIN_FIELDS[] = {
     { "remote_read", YAML_T_UNUSED, .note = "has no effect yet" },
     { "storage", YAML_T_STRUCT, .offset = offsetof(struct main_config, storage),
       .schema = &STORAGE },
-    { "otlp", YAML_T_UNUSED },
+    { "otlp", YAML_T_UNUSED, .note = "has no effect yet: OTLP is not received" },
     { "tracing", YAML_T_UNUSED, .note = "has no effect yet" },
 };
 static const struct yaml_schema MAIN =

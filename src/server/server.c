@@ -266,6 +266,7 @@ static enum err_code start_http(struct server *s, struct err *err)
     struct http_server_options http = {
         .mem = s->mem, .clock = s->clock, .log = &s->log, .limits = http_limits_default()
     };
+    if (s->options->connections_max) http.limits.connections_max = s->options->connections_max;
     struct router_options router = { .mem = s->mem, .guard = guard, .ctx = &s->api };
     struct offload_options offload = {
         .mem = s->mem,
@@ -310,6 +311,7 @@ static enum err_code start(struct server *s, struct err *err)
     TRY(loop_create(s->mem, s->clock, &s->loop, err));
     TRY(signals_open(&s->signals, s->loop, on_signal, s, err));
     TRY(start_http(s, err));
+    server_watchdog_start(s);
     s->opened.fn = on_opened;
     return thread_start(&s->opener, "open", opener_main, s, err);
 }

@@ -35,6 +35,7 @@ struct server_options {
     int64_t query_timeout_ms, query_lookback_ms;
     uint64_t query_samples_max;
     unsigned query_concurrency;
+    unsigned connections_max;     /* 0: 10,000 */
     const struct api_flag *flags; /* as given and defaulted, for /api/v1/status/flags */
     size_t flag_count;
     bool check_only; /* parse everything, bind nothing */

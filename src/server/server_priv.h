@@ -31,6 +31,8 @@ struct server {
     struct log log;
     struct loop *loop; /* of the main thread */
     struct signals signals;
+    struct loop_timer watchdog;
+    uint64_t watchdog_ns;     /* its period */
     struct config *config;    /* guarded by config_lock */
     struct mutex config_lock; /* also serialises reloads */
     struct http_server *http;
@@ -73,6 +75,9 @@ void server_external_labels(void *ctx, struct arena *a, struct labels *out);
 /* flags_in_force.c */
 void server_flag_in_force(void *ctx, struct str name, char text[API_FLAG_TEXT_SIZE],
                           struct str *io_value);
+
+/* watchdog.c: nothing when systemd does not ask for it. */
+void server_watchdog_start(struct server *s);
 
 /* telemetry.c */
 void server_own_metrics(void *ctx, struct buf *out, enum exposition_format format);

@@ -24,6 +24,9 @@ static const struct yaml_field LIMIT_FIELDS[] = {
 static const struct yaml_schema LIMITS = YAML_SCHEMA(struct scrape_limits, LIMIT_FIELDS);
 
 #define LATER "has no effect yet: classic histograms are scraped"
+#define ALWAYS_CLASSIC "has no effect: classic histograms are always scraped"
+#define ANY_NAME "has no effect yet: every UTF-8 name is accepted"
+#define NO_ESCAPING "has no effect yet: names are asked for unescaped (allow-utf-8)"
 
 static const struct yaml_field GLOBAL_FIELDS[] = {
     { "scrape_interval", YAML_T_DURATION,
@@ -46,10 +49,10 @@ static const struct yaml_field GLOBAL_FIELDS[] = {
       .offset = offsetof(struct global_config, scrape_failure_log_file),
       .note = "has no effect yet" },
     { .type = YAML_T_INLINE, .offset = offsetof(struct global_config, limits), .schema = &LIMITS },
-    { "metric_name_validation_scheme", YAML_T_UNUSED },
-    { "metric_name_escaping_scheme", YAML_T_UNUSED },
+    { "metric_name_validation_scheme", YAML_T_UNUSED, .note = ANY_NAME },
+    { "metric_name_escaping_scheme", YAML_T_UNUSED, .note = NO_ESCAPING },
     { "scrape_native_histograms", YAML_T_UNUSED, .note = LATER },
-    { "always_scrape_classic_histograms", YAML_T_UNUSED },
+    { "always_scrape_classic_histograms", YAML_T_UNUSED, .note = ALWAYS_CLASSIC },
     { "convert_classic_histograms_to_nhcb", YAML_T_UNUSED, .note = LATER },
     { "extra_scrape_metrics", YAML_T_BOOL,
       .offset = offsetof(struct global_config, extra_scrape_metrics) },
@@ -154,14 +157,14 @@ static const struct yaml_field SCRAPE_FIELDS[] = {
     BOOL_FIELD(enable_compression, "true"),
     BOOL_FIELD(extra_scrape_metrics, "false"),
     { .type = YAML_T_INLINE, .offset = offsetof(struct scrape_config, limits), .schema = &LIMITS },
-    { "native_histogram_bucket_limit", YAML_T_UNUSED },
-    { "native_histogram_min_bucket_factor", YAML_T_UNUSED },
+    { "native_histogram_bucket_limit", YAML_T_UNUSED, .note = LATER },
+    { "native_histogram_min_bucket_factor", YAML_T_UNUSED, .note = LATER },
     { "scrape_native_histograms", YAML_T_UNUSED, .note = LATER },
-    { "always_scrape_classic_histograms", YAML_T_UNUSED },
-    { "scrape_classic_histograms", YAML_T_UNUSED },
+    { "always_scrape_classic_histograms", YAML_T_UNUSED, .note = ALWAYS_CLASSIC },
+    { "scrape_classic_histograms", YAML_T_UNUSED, .note = ALWAYS_CLASSIC },
     { "convert_classic_histograms_to_nhcb", YAML_T_UNUSED, .note = LATER },
-    { "metric_name_validation_scheme", YAML_T_UNUSED },
-    { "metric_name_escaping_scheme", YAML_T_UNUSED },
+    { "metric_name_validation_scheme", YAML_T_UNUSED, .note = ANY_NAME },
+    { "metric_name_escaping_scheme", YAML_T_UNUSED, .note = NO_ESCAPING },
     { .type = YAML_T_INLINE,
       .offset = offsetof(struct scrape_config, http),
       .schema = &HTTP_CONFIG },

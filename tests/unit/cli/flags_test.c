@@ -27,6 +27,8 @@ static const struct cli_flag FLAGS[] = {
     { "t.wait", 0, CLI_DURATION, V(wait_ms), "1m", "DURATION", "a duration" },
     { "t.many", 0, CLI_MULTI, V(many), "first", "TEXT", "several" },
     { "t.old", 0, CLI_IGNORED, 0, NULL, NULL, NULL },
+    { "t.noted", 0, CLI_BOOL, V(on), NULL, NULL, NULL, "has no effect here" },
+    { "t.gone", 0, CLI_IGNORED, 0, NULL, NULL, NULL, "has no effect either" },
 };
 static const struct cli_flags ALL = { FLAGS, sizeof FLAGS / sizeof FLAGS[0] };
 
@@ -96,6 +98,26 @@ START_TEST(switches_can_be_taken_back)
     ck_assert(!v.on);
     ck_assert(PARSE("--t.on", "next"));
     ck_assert(v.on && args.positional_count == 1);
+}
+END_TEST
+
+static int give_noted(void)
+{
+    return PARSE("--t.noted", "--t.gone=1", "--t.old=2");
+}
+
+static int give_nothing_noted(void)
+{
+    return PARSE("--no-t.noted", "--t.old=2", "--t.on");
+}
+
+START_TEST(flags_without_effect_say_so_when_given)
+{
+    ck_assert(capture(give_noted));
+    ck_assert_str_eq(printed, "pharos: warning: --t.noted has no effect here\n"
+                              "pharos: warning: --t.gone has no effect either\n");
+    ck_assert(capture(give_nothing_noted));
+    ck_assert_str_eq(printed, "");
 }
 END_TEST
 
@@ -198,7 +220,9 @@ START_TEST(values_print_as_they_are_given)
 {
     char text[80];
     ck_assert(PARSE("--t.on", "--t.wait=90m", "--t.size=1KB", "--t.many=m"));
-    static const char *const TEXTS[] = { "true", "none", "3", "1024", "1h30m", "m", "" };
+    static const char *const TEXTS[] = {
+        "true", "none", "3", "1024", "1h30m", "m", "", "true", ""
+    };
     for (size_t i = 0; i < ALL.len; i++) {
         struct str s = cli_flag_text(&FLAGS[i], &v, text, sizeof text);
         ck_assert_msg(str_eq(s, str_of_z(TEXTS[i])), "%s: %.*s", FLAGS[i].name, (int)s.len, s.ptr);
@@ -284,6 +308,7 @@ int main(void)
     tcase_add_test(tc, defaults_stand_without_arguments);
     tcase_add_test(tc, all_kinds_in_both_spellings);
     tcase_add_test(tc, switches_can_be_taken_back);
+    tcase_add_test(tc, flags_without_effect_say_so_when_given);
     tcase_add_test(tc, short_names_single_dashes_and_the_end_of_flags);
     tcase_add_test(tc, the_environment_stands_between_default_and_command_line);
     tcase_add_loop_test(tc, mistakes_are_explained, 0, (int)(sizeof WRONG / sizeof WRONG[0]));

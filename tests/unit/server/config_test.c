@@ -190,6 +190,34 @@ START_TEST(secrets_are_not_quoted)
 }
 END_TEST
 
+/* Every key that is taken and not used says so. */
+static const char *const WITHOUT_EFFECT[] = {
+    "global: {metric_name_validation_scheme: legacy}",
+    "global: {metric_name_escaping_scheme: dots}",
+    "global: {always_scrape_classic_histograms: true}",
+    "global: {scrape_native_histograms: true}",
+    "scrape_configs: [{job_name: a, metric_name_validation_scheme: legacy}]",
+    "scrape_configs: [{job_name: a, metric_name_escaping_scheme: dots}]",
+    "scrape_configs: [{job_name: a, native_histogram_bucket_limit: 1}]",
+    "otlp: {promote_resource_attributes: [a]}",
+    "runtime: {gogc: 50}",
+    "rule_files: [a]",
+    "scrape_config_files: [a]",
+    "remote_read: []",
+    "tracing: {}",
+    "storage: {tsdb: {stale_series_compaction_threshold: 1}}",
+    "storage: {tsdb: {chunk_encoding: x}}",
+    "storage: {tsdb: {retention: {percentage: 1}}}",
+};
+
+START_TEST(keys_without_effect_say_so)
+{
+    ck_assert_int_eq(load(WITHOUT_EFFECT[_i]), ERR_OK);
+    ck_assert_msg(says("warning: \"") && says("has no effect"), "%s: " STR_FMT, WITHOUT_EFFECT[_i],
+                  STR_ARG(buf_str(&diags)));
+}
+END_TEST
+
 START_TEST(the_dump_hides_secrets_and_loads_again)
 {
     struct buf first, second;
@@ -346,6 +374,8 @@ int main(void)
     tcase_add_test(tc, what_does_not_work_yet_is_said);
     tcase_add_loop_test(tc, secrets_are_not_quoted, 0,
                         (int)(sizeof WITH_SECRETS / sizeof WITH_SECRETS[0]));
+    tcase_add_loop_test(tc, keys_without_effect_say_so, 0,
+                        (int)(sizeof WITHOUT_EFFECT / sizeof WITHOUT_EFFECT[0]));
     tcase_add_test(tc, the_dump_hides_secrets_and_loads_again);
     tcase_add_test(tc, without_a_file_there_is_a_configuration);
     tcase_add_test(tc, an_empty_file_is_good);
