@@ -619,7 +619,7 @@ class Grammar:
         if op == 'quantile':
             return f'quantile{by}({self.pick("0", "0.5", "0.9", "1", "-1", "7", "NaN")}, {inner})'
         if op == 'count_values':
-            return f'count_values{by}("{self.pick("v", "job", "x")}", {inner})'
+            return f'count_values{by}("{self.pick("v", "job", "x")}", round({inner}))'  # the last digit is the library's
         return f'{op}{by}({inner})'
 
     def function(self, depth: int) -> str:

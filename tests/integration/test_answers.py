@@ -16,7 +16,7 @@ import answers
 import harness
 
 SEED = int(os.environ.get('PHAROS_SEED', '0')) or random.randrange(1, 1 << 31)
-RANDOM_QUERIES = 300
+RANDOM_QUERIES = 500
 SHOWN = 25
 # Ranges and moments: in blocks, over the border, in the head, beyond the end.
 RANGES = [(answers.MIDNIGHT_S - 2700, answers.MIDNIGHT_S + 2700, 60), (answers.START_S - 300, answers.START_S + 7200, 173),
@@ -34,13 +34,18 @@ class Explained:
 
     # 3.5 names the metric in these texts although the name is gone, and says nothing of the buckets that it mended.
     NAME = re.compile(r' for metric name "[^"]*"(?= \(\d+:\d+\)$)')
+    # 3.5 forgets where a subquery stands.
+    PLACE = re.compile(r' \(\d+:\d+\)$')
+    SUBQUERY = re.compile(r'\[\w+:\w*\]')
     MENDED = re.compile(r', from buckets .* with a max diff of .*, over \d+ samples from \S+ to \S+(?= \(\d+:\d+\)$)')
     # Which of several duplicates is named depends on the order of series in the store.
     DUPLICATES = re.compile(r'(?<=^found duplicate series for the match group )\{.*\}( on the .* hand-side of the operation: )\[.*\](?=;many-to-many)')
     DATES = re.compile(r'\b(year|month|hour|minute|day_of_\w+|days_in_month)\(odd')
 
     @classmethod
-    def note(cls, text: str) -> str:
+    def note(cls, expr: str, text: str) -> str:
+        if cls.SUBQUERY.search(expr):
+            return cls.PLACE.sub('', text)
         if 'bucket label "le"' in text or 'needed to be fixed for monotonicity' in text:
             return cls.MENDED.sub('', cls.NAME.sub('', text))
         return text
@@ -50,7 +55,7 @@ class Explained:
         for answer in (ours, theirs):
             for field in ('warnings', 'infos'):
                 if field in answer:
-                    answer[field] = sorted({cls.note(text) for text in answer[field]})
+                    answer[field] = sorted({cls.note(expr, text) for text in answer[field]})
                     if any(text.endswith(' annotations omitted') for text in answer[field]):
                         answer[field] = [text for text in answer[field] if text.endswith('omitted')]  # which ten are shown is open
             if 'error' in answer:
@@ -76,6 +81,12 @@ class Explained:
         # Beyond int64 a Go conversion gives what the processor gives; ours are the dates of second 0.
         if cls.DATES.search(expr):
             cls.forget(ours, theirs, lambda x, y: True)
+        # Two on the left for one on the right is an error since 3.6 also when a comparison lets fewer pass (operators.test of 3.14).
+        if ours.get('error', '').startswith('multiple matches for labels: many-to-one') and theirs['code'] == 200 and re.search(r'[<>=]', expr):
+            ours = theirs
+        # label_replace compiles the anchored text there, so that parentheses need not match: ^(?s:a)()$.
+        if expr.startswith('label_replace') and 'a)(' in expr and ours.get('error', '').startswith('invalid regular expression in label_replace()'):
+            ours = theirs
         # start(), end(), range(), step() as functions came with 3.6; since then unary minus and label functions join what
         # does not overlap in time.
         is_joined = path == '/api/v1/query_range' and re.search(r'-[({]|label_', expr) and 'same labelset' in theirs.get('error', '')

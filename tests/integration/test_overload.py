@@ -80,6 +80,31 @@ def test_a_stop_cancels_queries_and_answers_them(bench):
         assert a.status == 503 and a.json()['errorType'] == 'canceled', (a.status, a.text)
 
 
+def peak_bytes(p) -> int:
+    with open(f'/proc/{p.process.pid}/status', encoding='ascii') as f:
+        return next(int(line.split()[1]) * 1024 for line in f if line.startswith('VmHWM:'))
+
+
+def test_the_memory_limit_holds_for_the_process(bench):
+    limit = 96 << 20
+    p = bench.pharos('--memory.limit=96MB')
+    if peak_bytes(p) > limit // 2:
+        print('# not measured: a build with a sanitizer')
+        return
+    now = int(time.time() * 1000)
+    for k in range(3):
+        for i in range(0, 100000, 2000):
+            assert p.write([({'__name__': f'm{j % 50}', 'instance': f'host-{j:06d}'}, [(now - 45000 + k * 15000, j + k * 0.5)])
+                            for j in range(i, i + 2000)]).status == 204
+    asked = {'query': 'sum by (instance) (rate({__name__=~"m.*"}[1m]))', 'start': now / 1000 - 60, 'end': now / 1000, 'step': 1}
+    for _ in range(3):
+        Askers(p, 12, **asked).join()
+        Askers(p, 12, **{**asked, 'query': '{__name__=~"m.*"}'}).join()
+    assert peak_bytes(p) <= limit * 1.05, f'{peak_bytes(p) / limit:.3f} of the limit'
+    # The series themselves fit, and are still answered for.
+    assert p.value('count({__name__=~"m.*"})', time=now / 1000) == 100000
+
+
 def test_the_watchdog_is_fed(bench):
     path = bench.path('notify')
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
