@@ -60,16 +60,16 @@ class Explained:
                         answer[field] = [text for text in answer[field] if text.endswith('omitted')]  # which ten are shown is open
             if 'error' in answer:
                 answer['error'] = cls.DUPLICATES.sub(r'{...}\1[...]', answer['error'])
-        # "sort is ineffective for range queries" came with 3.6.
+        # "sort is ineffective for range queries" came after 3.5.
         if path == '/api/v1/query_range' and 'sort' in expr and 'warnings' in ours:
             ours['warnings'] = [w for w in ours['warnings'] if not w.startswith('PromQL warning: sort is ineffective')]
-        # A k that is NaN has had its own text since 3.6.
+        # A k that is NaN has a text of its own after 3.5.
         if theirs.get('error') == 'Scalar value NaN overflows int64':
             theirs['error'] = 'Parameter value is NaN'
-        # k is looked at over the whole range since 3.6, before for each step that has a vector.
+        # k is looked at over the whole range after 3.5, before for each step that has a vector.
         if expr.startswith('topk(scalar(count(late))') and ours.get('error') == 'Parameter value is NaN':
             ours = theirs
-        # Durations may be expressions since 3.6: another text names what may follow.
+        # Durations may be expressions after 3.5: another text names what may follow.
         if theirs.get('error', '').endswith('expected number or duration'):
             theirs['error'] = theirs['error'].replace('expected number or duration', 'expected number, duration, step(), or range()')
         # 3.5 interpolates histogram_fraction from -Inf in the first bucket, which gives NaN; later releases from 0.
@@ -81,13 +81,13 @@ class Explained:
         # Beyond int64 a Go conversion gives what the processor gives; ours are the dates of second 0.
         if cls.DATES.search(expr):
             cls.forget(ours, theirs, lambda x, y: True)
-        # Two on the left for one on the right is an error since 3.6 also when a comparison lets fewer pass (operators.test of 3.14).
+        # Two on the left for one on the right is an error after 3.5 also when a comparison lets fewer pass (operators.test of 3.14).
         if ours.get('error', '').startswith('multiple matches for labels: many-to-one') and theirs['code'] == 200 and re.search(r'[<>=]', expr):
             ours = theirs
         # label_replace compiles the anchored text there, so that parentheses need not match: ^(?s:a)()$.
         if expr.startswith('label_replace') and 'a)(' in expr and ours.get('error', '').startswith('invalid regular expression in label_replace()'):
             ours = theirs
-        # start(), end(), range(), step() as functions came with 3.6; since then unary minus and label functions join what
+        # start(), end(), range(), step() as functions came after 3.5; since then unary minus and label functions join what
         # does not overlap in time.
         is_joined = path == '/api/v1/query_range' and re.search(r'-[({]|label_', expr) and 'same labelset' in theirs.get('error', '')
         is_newer = expr == 'start()' or is_joined
