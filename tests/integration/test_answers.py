@@ -34,7 +34,7 @@ class Explained:
 
     # 3.5 names the metric in these texts although the name is gone, and says nothing of the buckets that it mended.
     NAME = re.compile(r' for metric name "[^"]*"(?= \(\d+:\d+\)$)')
-    # 3.5 forgets where a subquery stands.
+    # 3.5 forgets where a subquery stands. The same text at two places is said once: 3.5 names the last, we the first.
     PLACE = re.compile(r' \(\d+:\d+\)$')
     SUBQUERY = re.compile(r'\[\w+:\w*\]')
     MENDED = re.compile(r', from buckets .* with a max diff of .*, over \d+ samples from \S+ to \S+(?= \(\d+:\d+\)$)')
@@ -44,7 +44,9 @@ class Explained:
 
     @classmethod
     def note(cls, expr: str, text: str) -> str:
-        if cls.SUBQUERY.search(expr):
+        metric = re.search(r'not be a counter.*"(.+)"', text)
+        is_twice = ('quantile value' in text and expr.count('quantile') > 1) or (metric and expr.count(metric[1]) > 1)
+        if cls.SUBQUERY.search(expr) or is_twice:
             return cls.PLACE.sub('', text)
         if 'bucket label "le"' in text or 'needed to be fixed for monotonicity' in text:
             return cls.MENDED.sub('', cls.NAME.sub('', text))
