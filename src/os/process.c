@@ -62,6 +62,13 @@ static uint64_t limit_of(int resource)
     return limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX : limit.rlim_cur;
 }
 
+uint64_t process_rss_bytes(void)
+{
+    uint64_t fields[STAT_COUNT];
+    read_stat(fields);
+    return fields[STAT_RSS_PAGES] * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
 void process_stats_read(struct process_stats *out)
 {
     uint64_t fields[STAT_COUNT];

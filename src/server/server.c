@@ -311,6 +311,7 @@ static enum err_code start(struct server *s, struct err *err)
     TRY(loop_create(s->mem, s->clock, &s->loop, err));
     TRY(signals_open(&s->signals, s->loop, on_signal, s, err));
     TRY(start_http(s, err));
+    server_memory_watch(s);
     server_watchdog_start(s);
     s->opened.fn = on_opened;
     return thread_start(&s->opener, "open", opener_main, s, err);
@@ -408,7 +409,8 @@ static void init(struct server *s, const struct server_options *options)
 
 int server_run(const struct server_options *options)
 {
-    struct mem_budget *mem = mem_budget_create(options->memory_limit);
+    uint64_t limit = server_memory_limit(options->memory_limit);
+    struct mem_budget *mem = mem_budget_create(server_memory_budget(limit));
     if (!mem) return 1;
     struct server *s = mem_zalloc(mem, MEM_SYSTEM, sizeof *s);
     struct err err = { 0 };
@@ -417,6 +419,7 @@ int server_run(const struct server_options *options)
         return 1;
     }
     s->mem = mem;
+    s->memory_limit = limit;
     init(s, options);
     (void)process_raise_fd_limit();
     if (!load_first_config(s) || !load_web_config(s)) {

@@ -18,7 +18,7 @@
 #define HOSTNAME_SIZE 256
 
 struct server_stats {
-    struct stat_counter reloads, reload_failures;
+    struct stat_counter reloads, reload_failures, memory_trims;
     struct stat_gauge reload_ok, reload_ts_s;
 };
 
@@ -31,7 +31,8 @@ struct server {
     struct log log;
     struct loop *loop; /* of the main thread */
     struct signals signals;
-    struct loop_timer watchdog;
+    struct loop_timer watchdog, memory_timer;
+    uint64_t memory_limit;    /* of the process; the budget is less */
     uint64_t watchdog_ns;     /* its period */
     struct config *config;    /* guarded by config_lock */
     struct mutex config_lock; /* also serialises reloads */
@@ -75,6 +76,11 @@ void server_external_labels(void *ctx, struct arena *a, struct labels *out);
 /* flags_in_force.c */
 void server_flag_in_force(void *ctx, struct str name, char text[API_FLAG_TEXT_SIZE],
                           struct str *io_value);
+
+/* memory.c */
+uint64_t server_memory_limit(uint64_t given_bytes);  /* 0: 70 % of what there is */
+uint64_t server_memory_budget(uint64_t limit_bytes); /* for the accounts; before threads start */
+void server_memory_watch(struct server *s);
 
 /* watchdog.c: nothing when systemd does not ask for it. */
 void server_watchdog_start(struct server *s);

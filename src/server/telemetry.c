@@ -21,6 +21,8 @@ static const struct stat_desc SERVER_STATS[] = {
     STAT_GAUGE(struct server_stats, reload_ts_s,
                "pharos_config_last_reload_success_timestamp_seconds",
                "Unix time of the last successful load."),
+    STAT_COUNTER(struct server_stats, memory_trims, "pharos_memory_trims_total",
+                 "Times that free pages were given back because the limit was near."),
 };
 
 struct writer {
@@ -53,7 +55,8 @@ static void put_accounts(struct writer *w, const struct mem_budget *mem, const c
 
 static void put_memory(struct writer *w, const struct mem_budget *mem)
 {
-    put(w, "pharos_memory_budget_bytes", METRIC_GAUGE, "The memory budget.",
+    put(w, "pharos_memory_budget_bytes", METRIC_GAUGE,
+        "The budget of all accounts: the memory limit less what the process needs for itself.",
         (double)mem_total(mem));
     put(w, "pharos_memory_level", METRIC_GAUGE, "0 green, 1 yellow, 2 orange, 3 red.",
         (double)mem_level(mem));
