@@ -17,14 +17,3 @@ int hex_digit(char c)
     if (c >= 'A' && c <= 'F') return c - 'A' + 10;
     return -1;
 }
-
-bool hex_decode(struct str s, uint8_t *out, size_t size)
-{
-    if (s.len % 2 != 0 || s.len / 2 != size) return false;
-    for (size_t i = 0; i < size; i++) {
-        int high = hex_digit(s.ptr[2 * i]), low = hex_digit(s.ptr[2 * i + 1]);
-        if (high < 0 || low < 0) return false;
-        out[i] = (uint8_t)(high << 4 | low);
-    }
-    return true;
-}

@@ -440,11 +440,6 @@ struct str regex_pattern(const struct regex *re)
     return re->pattern;
 }
 
-size_t regex_group_count(const struct regex *re)
-{
-    return re->group_count;
-}
-
 struct str regex_group_name(const struct regex *re, size_t index)
 {
     if (re->engine == NULL) return STR("");

@@ -76,8 +76,6 @@ struct str regex_pattern(const struct regex *re);
 
 #define REGEX_GROUPS_MAX 64 /* groups beyond this one are not captured */
 
-/* Number of capture groups, without group 0 (the whole match). */
-size_t regex_group_count(const struct regex *re);
 /* Index of the first group with that name, 0 if there is none. */
 size_t regex_group_index(const struct regex *re, struct str name);
 /* Name of group `index` (1-based), empty if it has none. Borrowed from `re`. */

@@ -21,11 +21,6 @@ struct arena *http_exchange_arena(struct http_exchange *ex)
     return &ex->arena;
 }
 
-struct loop *http_exchange_loop(const struct http_exchange *ex)
-{
-    return ex->sl->loop;
-}
-
 const struct http_limits *http_exchange_limits(const struct http_exchange *ex)
 {
     return &ex->sl->server->limits;

@@ -71,7 +71,6 @@ struct http_handler {
 const struct http_request *http_exchange_request(const struct http_exchange *ex);
 /* Memory that lives as long as the exchange, charged to MEM_INGEST, cap 192 MiB. Any thread. */
 struct arena *http_exchange_arena(struct http_exchange *ex);
-struct loop *http_exchange_loop(const struct http_exchange *ex);
 const struct http_limits *http_exchange_limits(const struct http_exchange *ex);
 /* mono_ns at which the first byte of the request was read. */
 uint64_t http_exchange_start_ns(const struct http_exchange *ex);
