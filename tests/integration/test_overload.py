@@ -88,7 +88,9 @@ def peak_bytes(p) -> int:
 def test_the_memory_limit_holds_for_the_process(bench):
     limit = 96 << 20
     p = bench.pharos('--memory.limit=96MB')
-    if peak_bytes(p) > limit // 2:
+    with open(f'/proc/{p.process.pid}/maps', encoding='utf-8') as f:
+        maps = f.read()
+    if 'libasan' in maps or 'libtsan' in maps:
         print('# not measured: a build with a sanitizer')
         return
     now = int(time.time() * 1000)
