@@ -10,6 +10,7 @@
 #define PREFETCH_DISTANCE 8u
 #define PART_SERIES_MAX 4096u
 #define PART_BYTES_MAX ((size_t)64 << 20)
+#define METADATA_RECORD_BYTES (JOURNAL_RECORD_MAX / 4) /* then a record is logged */
 
 /* ---- refusals ---- */
 
@@ -286,19 +287,30 @@ static void append_exemplars(struct append *a)
     stat_add(&a->h->stats.exemplars_refused, a->out->exemplars_refused);
 }
 
+/* Log what is in `payload` and empty it. */
+static void log_metadata(struct append *a, struct buf *payload)
+{
+    uint64_t position = 0;
+    struct err err = { 0 };
+    if (payload->len == 0) return;
+    if (head_log(a->h, JOURNAL_METADATA, payload, true, &position, &err) != ERR_OK)
+        log_warn(&a->h->log, "metadata not logged; a restart forgets it", LOG_ERR(&err));
+    if (position > a->position) a->position = position;
+    buf_reset(payload);
+}
+
 static void append_metadata(struct append *a)
 {
     struct buf payload;
-    struct err err = { 0 };
     buf_init(&payload, mem_source_of(a->h->mem, MEM_INGEST), JOURNAL_RECORD_MAX);
-    for (size_t i = 0; i < a->batch->metadata_count; i++)
-        if (metadata_table_set(&a->h->metadata, &a->batch->metadata[i]))
-            record_metadata_put(&payload, &a->batch->metadata[i]);
-    uint64_t position = 0;
-    if (payload.len > 0 &&
-        head_log(a->h, JOURNAL_METADATA, &payload, true, &position, &err) == ERR_OK &&
-        position > a->position)
-        a->position = position;
+    for (size_t i = 0; i < a->batch->metadata_count; i++) {
+        struct metadata m = a->batch->metadata[i];
+        if (!metadata_table_set(&a->h->metadata, &m)) continue;
+        m.help = str_sub(m.help, 0, METADATA_TEXT_MAX); /* as the table keeps it */
+        record_metadata_put(&payload, &m);
+        if (payload.len >= METADATA_RECORD_BYTES) log_metadata(a, &payload);
+    }
+    log_metadata(a, &payload);
     buf_deinit(&payload);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Aggregations that look at the rows of a group together: topk, bottomk, quantile, count_values, limitk,
- * limit_ratio. Their input is collected as a vector first.
+ * Aggregations that look at the rows of a group together: topk, bottomk, quantile, count_values,
+ * limitk, limit_ratio. Their input is collected as a vector first.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -14,13 +14,36 @@ struct rows {
     const struct promql_expr *x;
     const struct grid *g;
     struct vector in;
-    double *param; /* [T] */
+    double *param;          /* [T] */
+    struct str value_label; /* count_values */
+    bool is_value_hidden;   /* count_values without (value_label): one series for all values */
     struct label_grouping grouping;
     uint32_t *groups; /* [series] */
     size_t group_count;
     uint32_t *members; /* series in order of their groups */
     size_t *begin;     /* [groups + 1], in members */
 };
+
+/* Does the list have it? */
+static bool names_have(struct promql_names names, struct str name)
+{
+    for (size_t i = 0; i < names.len; i++)
+        if (str_eq(names.ptr[i], name)) return true;
+    return false;
+}
+
+/* count_values sets its label before it groups: what the series had under that name has no part in
+ * the grouping, and `without` may take the new value away again. */
+static void group_apart_from_value(struct rows *r, bool is_named)
+{
+    r->is_value_hidden = r->grouping.is_without && is_named;
+    if (r->grouping.is_without) return;                            /* its name was added */
+    struct str *kept = (struct str *)(uintptr_t)r->grouping.names; /* sorted_names made the list */
+    size_t n = 0;
+    for (size_t i = 0; i < r->grouping.count; i++)
+        if (!str_eq(kept[i], r->value_label)) kept[n++] = kept[i];
+    r->grouping.count = n;
+}
 
 static enum err_code find_groups(struct rows *r)
 {
@@ -31,7 +54,9 @@ static enum err_code find_groups(struct rows *r)
     r->members = arena_array_raw(e->arena, uint32_t, r->in.count + 1);
     if (!keys || !r->groups || !r->members) return eval_fail_nomem(e);
     r->grouping.is_without = a->is_without;
-    TRY(sorted_names(e, a->grouping, (struct str){ NULL, 0 }, &r->grouping));
+    const struct str extra = a->is_without ? r->value_label : (struct str){ NULL, 0 };
+    TRY(sorted_names(e, a->grouping, extra, &r->grouping));
+    if (r->value_label.len > 0) group_apart_from_value(r, names_have(a->grouping, r->value_label));
     for (size_t i = 0; i < r->in.count; i++) {
         keys[i] = grouping_hash(r->in.series[i].labels, &r->grouping);
     }
@@ -381,8 +406,9 @@ static int by_group_and_bits(const void *a, const void *b)
 }
 
 /* Values are one when their text is: every NaN is, 0 and -0 are not. */
-static uint64_t bits_for_count(double v)
+static uint64_t bits_for_count(const struct rows *r, double v)
 {
+    if (r->is_value_hidden) return 0;
     return bits_of_double(isnan(v) ? NAN : v);
 }
 
@@ -394,25 +420,22 @@ static enum err_code check_label_name(struct eval *e, struct str label)
                       str_quote(label, quoted, sizeof quoted));
 }
 
-/* The group's labels with label := text of the value. */
-static enum err_code value_labels(struct rows *r, uint32_t group, struct str label, double v,
-                                  struct labels *out)
+/* The group's labels, with value_label := text of the value. */
+static enum err_code value_labels(struct rows *r, uint32_t group, double v, struct labels *out)
 {
     char text[FLOAT_TEXT_SIZE];
-    struct labels kept;
     struct labels_builder b;
     struct eval *e = r->e;
-    TRY(grouping_labels(e, r->in.series[r->members[r->begin[group]]].labels, &r->grouping, &kept));
+    TRY(grouping_labels(e, r->in.series[r->members[r->begin[group]]].labels, &r->grouping, out));
+    if (r->is_value_hidden) return ERR_OK;
     struct str value =
         arena_str(e->arena, (struct str){ text, float_format(v, FLOAT_PLAIN, text) });
     if (!value.ptr) return eval_fail_nomem(e);
     labels_builder_init(&b, e->arena);
-    for (size_t i = 0; i < kept.len; i++)
-        labels_builder_add(&b, kept.ptr[i].name, kept.ptr[i].value);
-    labels_builder_set(&b, label, value);
-    if (labels_builder_finish(&b, NULL, &kept, NULL) != ERR_OK) return eval_fail_nomem(e);
-    *out = kept;
-    return ERR_OK;
+    for (size_t i = 0; i < out->len; i++)
+        labels_builder_add(&b, out->ptr[i].name, out->ptr[i].value);
+    labels_builder_set(&b, r->value_label, value);
+    return labels_builder_finish(&b, NULL, out, NULL) == ERR_OK ? ERR_OK : eval_fail_nomem(e);
 }
 
 static enum err_code distinct_values(struct rows *r, struct value_key **out, size_t *out_count)
@@ -429,7 +452,7 @@ static enum err_code distinct_values(struct rows *r, struct value_key **out, siz
         for (size_t k = 0; k < r->g->count; k++) {
             const struct row *row = &r->in.series[i].row;
             if (!row->has[k]) continue;
-            keys[n++] = (struct value_key){ bits_for_count(row->value[k]), r->groups[i], 0 };
+            keys[n++] = (struct value_key){ bits_for_count(r, row->value[k]), r->groups[i], 0 };
         }
     }
     qsort(keys, n, sizeof *keys, by_group_and_bits);
@@ -444,7 +467,6 @@ static enum err_code distinct_values(struct rows *r, struct value_key **out, siz
 static enum err_code count_values(struct rows *r, struct vector *out)
 {
     struct eval *e = r->e;
-    struct str label = eval_string(r->x->aggregate->param);
     struct value_key *keys = NULL;
     size_t count = 0;
     TRY(distinct_values(r, &keys, &count));
@@ -452,14 +474,13 @@ static enum err_code count_values(struct rows *r, struct vector *out)
     if (!out->series) return eval_fail_nomem(e);
     for (size_t i = 0; i < count; i++) {
         TRY(eval_row(e, e->arena, r->g->count, &out->series[i].row));
-        TRY(value_labels(r, keys[i].group, label, double_of_bits(keys[i].bits),
-                         &out->series[i].labels));
+        TRY(value_labels(r, keys[i].group, double_of_bits(keys[i].bits), &out->series[i].labels));
     }
     for (size_t i = 0; i < r->in.count; i++) {
         for (size_t k = 0; k < r->g->count; k++) {
             const struct row *row = &r->in.series[i].row;
             if (!row->has[k]) continue;
-            struct value_key key = { bits_for_count(row->value[k]), r->groups[i], 0 };
+            struct value_key key = { bits_for_count(r, row->value[k]), r->groups[i], 0 };
             const struct value_key *found =
                 bsearch(&key, keys, count, sizeof key, by_group_and_bits);
             struct row *to = &out->series[found - keys].row;
@@ -477,7 +498,8 @@ enum err_code aggregate_rows(struct eval *e, const struct promql_expr *x, const 
     struct rows r = { .e = e, .x = x, .g = g };
     enum err_code rc;
     if (a->op == PROMQL_AGG_COUNT_VALUES) {
-        TRY(check_label_name(e, eval_string(a->param)));
+        r.value_label = eval_string(a->param);
+        TRY(check_label_name(e, r.value_label));
     } else {
         TRY(eval_scalar(e, a->param, g, &r.param));
     }

@@ -173,13 +173,20 @@ static void map_round(const struct map *m, const struct grid *g, struct row row)
     }
 }
 
+/* As Go's math.Max and math.Min: an infinity beats NaN, -0 is below 0. */
 static double larger(double a, double b)
 {
-    return isnan(a) || isnan(b) ? NAN : a > b ? a : b;
+    if (a == INFINITY || b == INFINITY) return INFINITY;
+    if (isnan(a) || isnan(b)) return NAN;
+    if (a == b) return signbit(a) ? b : a;
+    return a > b ? a : b;
 }
 static double smaller(double a, double b)
 {
-    return isnan(a) || isnan(b) ? NAN : a < b ? a : b;
+    if (a == -INFINITY || b == -INFINITY) return -INFINITY;
+    if (isnan(a) || isnan(b)) return NAN;
+    if (a == b) return signbit(a) ? a : b;
+    return a < b ? a : b;
 }
 
 static void map_clamp(const struct map *m, const struct grid *g, struct row row)

@@ -193,6 +193,16 @@ static bool has_one_name(const struct promql_expr *x)
     return false;
 }
 
+/* Functions of a range do not join series of equal labels, even where they have no step in common. */
+static enum err_code refuse_equal_series(struct eval *e, const struct grid *g, struct vector *v)
+{
+    vector_drop_empty(g, v);
+    const size_t before = v->count;
+    TRY(vector_settle_names(e, g, v));
+    if (v->count == before) return ERR_OK;
+    return eval_fail(e, ERR_INVALID, "vector cannot contain metrics with the same labelset");
+}
+
 enum err_code stream_settle_names(struct eval *e, const struct grid *g, struct stream *s)
 {
     size_t count = stream_count(s), groups;
@@ -207,8 +217,9 @@ enum err_code stream_settle_names(struct eval *e, const struct grid *g, struct s
     TRY(stream_group_hashes(e, s, &all, keys));
     TRY(group_ids(e, keys, count, ids, &groups));
     if (groups == count) return ERR_OK;
+    const bool is_window = s->base == STREAM_WINDOW;
     TRY(stream_collect(e, s, g, &v));
-    TRY(vector_settle_names(e, g, &v));
+    TRY(is_window ? refuse_equal_series(e, g, &v) : vector_settle_names(e, g, &v));
     stream_close(s);
     *s = (struct stream){
         .base = STREAM_VECTOR, .expr = s->expr, .vector = v, .drop_name = true, .is_settled = true

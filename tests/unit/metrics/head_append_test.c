@@ -344,6 +344,42 @@ START_TEST(exemplars_and_metadata_survive_a_restart)
 }
 END_TEST
 
+/* More than one journal record holds. */
+START_TEST(much_metadata_survives_a_restart)
+{
+    enum { FAMILIES = 3000 };
+    static char names[FAMILIES][16];
+    static char help[2000];
+    struct metadata *all = mem_alloc(rig.mem, MEM_SYSTEM, FAMILIES * sizeof *all);
+    ck_assert(all != NULL);
+    memset(help, 'h', sizeof help);
+    for (int i = 0; i < FAMILIES; i++) {
+        (void)snprintf(names[i], sizeof names[i], "m%d", i);
+        all[i] = (struct metadata){
+            str_of_z(names[i]), { help, sizeof help }, STR("bytes"), METRIC_GAUGE
+        };
+        help[0] = (char)('a' + i % 26);
+    }
+    batch_maker_begin(&rig.maker);
+    batch_maker_one(&rig.maker, UP, T0, 1);
+    rig.maker.batch.metadata = all;
+    rig.maker.batch.metadata_count = FAMILIES;
+    ck_assert_int_eq(rig_append(&rig), ERR_OK);
+    mem_free(rig.mem, MEM_SYSTEM, all, FAMILIES * sizeof *all);
+    rig_reopen(&rig);
+    struct arena arena;
+    struct err err = { 0 };
+    struct metadata *found = NULL;
+    size_t n = 0;
+    arena_init(&arena, mem_source_of(rig.mem, MEM_QUERY), (size_t)16 << 20);
+    ck_assert_int_eq(head_metadata(rig.head, &arena, &found, &n, &err), ERR_OK);
+    ck_assert_uint_eq(n, FAMILIES);
+    for (size_t i = 0; i < n; i++)
+        ck_assert_uint_eq(found[i].help.len, METADATA_TEXT_MAX);
+    arena_deinit(&arena);
+}
+END_TEST
+
 static size_t created_count;
 static bool listener_refuses;
 static enum err_code on_created(void *ctx, uint32_t shard, uint32_t ref, const uint32_t *pairs,
@@ -401,6 +437,7 @@ int main(void)
     tcase_add_test(tc, a_refusing_journal_leaves_the_head_untouched);
     tcase_add_test(tc, a_new_epoch_makes_values_whole_again);
     tcase_add_test(tc, exemplars_and_metadata_survive_a_restart);
+    tcase_add_test(tc, much_metadata_survives_a_restart);
     tcase_add_test(tc, the_listener_sees_and_may_refuse_new_series);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);

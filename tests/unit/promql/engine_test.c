@@ -276,8 +276,24 @@ START_TEST(immediate_removal_joins_series_that_take_turns)
     memory_series_add(s, 600000, 5);
     fixture_range(&f, "{__name__=~\"a|b\"} * 2", 0, 600000, 300000);
     ck_assert_str_eq(fixture_text(&f), "{x=\"1\"} 2@0 4@300000 10@600000\n");
-    fixture_range(&f, "sum(count_over_time({__name__=~\"a|b\"}[1m]))", 0, 600000, 300000);
-    ck_assert_str_eq(fixture_text(&f), "{} 1@0 1@600000\n");
+}
+END_TEST
+
+/* Functions of a range do not. */
+START_TEST(immediate_removal_of_a_range_function_never_joins)
+{
+    static const double values[] = { 1, 2 };
+    fixture_load(&f, "a{x=\"1\"}", values, 2);
+    struct label labels[] = { { STR("__name__"), STR("b") }, { STR("x"), STR("1") } };
+    struct memory_series *s = memory_source_series(&f.memory, (struct labels){ labels, 2 });
+    memory_series_add(s, 600000, 5);
+    const struct promql_query both = { .text = STR("sum(count_over_time({__name__=~\"a|b\"}[1m]))"),
+                                       .end_ms = 600000,
+                                       .step_ms = 300000 };
+    fixture_expect_error(&f, &both, ERR_INVALID,
+                         "vector cannot contain metrics with the same labelset");
+    fixture_range(&f, "sum(count_over_time({__name__=~\"a|b\"}[1m]))", 0, 300000, 300000);
+    ck_assert_str_eq(fixture_text(&f), "{} 1@0\n");
 }
 END_TEST
 
@@ -377,6 +393,7 @@ int main(void)
     tcase_add_test(tc, immediate_removal_sees_what_is_left_only);
     tcase_add_test(tc, immediate_removal_lets_distinct_labels_through);
     tcase_add_test(tc, immediate_removal_joins_series_that_take_turns);
+    tcase_add_test(tc, immediate_removal_of_a_range_function_never_joins);
     tcase_add_test(tc, delayed_removal_keeps_the_name_for_grouping);
     tcase_add_test(tc, results_have_the_types_of_their_expressions);
     tcase_add_test(tc, a_matrix_is_sorted_by_labels);
