@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "base/assert.h"
 #include "codec/url.h"
+#include "os/crash.h"
 
 enum { ROUTER_BYTES_MAX = 16 << 20, SEGMENTS_MAX = 32 };
 
@@ -26,12 +27,11 @@ struct router {
     struct router_options options;
     struct arena arena;
     struct node root;
-    const struct http_route *fallback;
 };
 
 /* What slot 0 of a routed exchange points to. */
 struct routed {
-    const struct route_entry *entry; /* NULL: the fallback */
+    const struct route_entry *entry;
     const struct http_route *route;
     struct str values[ROUTER_PARAMS_MAX];
     uint32_t count;
@@ -61,11 +61,6 @@ void router_destroy(struct router *r)
 struct arena *router_arena(struct router *r)
 {
     return &r->arena;
-}
-
-void router_set_fallback(struct router *r, const struct http_route *route)
-{
-    r->fallback = route;
 }
 
 static struct node *child_for(struct router *r, struct node *parent, struct str segment)
@@ -291,10 +286,10 @@ static bool is_cross_site_form(const struct http_request *req)
 /* ---- handler ------------------------------------------------------------------------------- */
 
 /* The match becomes the exchange's; false after answering. */
-static bool take_route(struct router *r, struct http_exchange *ex, const struct match *m,
+static bool take_route(struct http_exchange *ex, const struct match *m,
                        const struct route_entry *entry)
 {
-    const struct http_route *route = entry ? entry->route : r->fallback;
+    const struct http_route *route = entry->route;
     struct routed *routed = arena_new(http_exchange_arena(ex), struct routed);
     if (!routed) {
         http_exchange_answer_text(ex, 503, STR("out of memory"));
@@ -302,7 +297,7 @@ static bool take_route(struct router *r, struct http_exchange *ex, const struct 
     }
     routed->entry = entry;
     routed->route = route;
-    routed->count = entry ? m->value_count : 0;
+    routed->count = m->value_count;
     memcpy(routed->values, m->values, sizeof routed->values);
     http_exchange_set_slot(ex, 0, routed);
     if (route->body_bytes_max > 0) http_exchange_set_body_limit(ex, route->body_bytes_max);
@@ -338,12 +333,11 @@ static void route_begin(void *ctx, struct http_exchange *ex)
         http_exchange_answer(ex, &(struct http_answer){ .status = 204 });
         return;
     }
-    bool falls_back = !node && r->fallback && serves(r->fallback, req->method);
-    if (!entry && !falls_back) {
+    if (!entry) {
         answer_not_found(ex);
         return;
     }
-    if (!take_route(r, ex, &m, entry)) return;
+    if (!take_route(ex, &m, entry)) return;
     if (r->options.guard) (void)r->options.guard(r->options.ctx, ex, router_route(ex));
 }
 
@@ -360,7 +354,9 @@ static void route_serve(void *ctx, struct http_exchange *ex)
             return;
         }
     }
+    crash_task_set(route->pattern);
     route->serve(route->ctx, ex);
+    crash_task_set(NULL);
 }
 
 struct http_handler router_handler(struct router *r)

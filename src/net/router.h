@@ -74,8 +74,6 @@ CHECK_RESULT enum err_code router_add(struct router *r, struct str prefix,
                                       struct err *err);
 /* Memory that lives as long as the router, for routes that are made at run time. */
 struct arena *router_arena(struct router *r);
-/* What runs when no path matches (the UI's index page); default: 404. */
-void router_set_fallback(struct router *r, const struct http_route *route);
 /* For http_listen_options. */
 struct http_handler router_handler(struct router *r);
 

@@ -7,6 +7,7 @@
 
 #include "api/prometheus/api_priv.h"
 #include "codec/url.h"
+#include "os/crash.h"
 
 #define WORK_BYTES_MAX ((size_t)4 << 30)
 #define STREAM_FROM_BYTES ((size_t)256 << 10)
@@ -96,7 +97,9 @@ static void on_task(struct offload_task *task)
 {
     struct api_call *c =
         (struct api_call *)(void *)((char *)task - offsetof(struct api_call, task));
+    crash_task_set(router_route(c->ex)->pattern);
     c->run(c);
+    crash_task_set(NULL);
 }
 
 static void on_close(void *ctx)

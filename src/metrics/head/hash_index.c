@@ -161,11 +161,6 @@ uint32_t hash_probe_next(struct hash_probe *p)
     }
 }
 
-void hash_index_prefetch(const struct hash_index *h, uint32_t fingerprint)
-{
-    if (h->now.slots != NULL) __builtin_prefetch(&h->now.slots[home_of(&h->now, fingerprint)]);
-}
-
 uint64_t hash_index_size_bytes(const struct hash_index *h)
 {
     return ((uint64_t)h->now.cap + h->old.cap) * sizeof(struct hash_slot);

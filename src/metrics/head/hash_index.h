@@ -56,8 +56,6 @@ struct hash_probe {
 struct hash_probe hash_index_probe(const struct hash_index *h, uint32_t fingerprint);
 /* Next candidate id, 0 when there is none. */
 uint32_t hash_probe_next(struct hash_probe *p);
-/* Prefetch the home slot. */
-void hash_index_prefetch(const struct hash_index *h, uint32_t fingerprint);
 
 uint64_t hash_index_size_bytes(const struct hash_index *h);
 

@@ -46,8 +46,6 @@ static const struct http_route ROUTES[] = {
     { "/raw", HTTP_BIT(HTTP_POST), HTTP_ROUTE_RAW_BODY, 0, show_body, NULL, "raw" },
 };
 
-static const struct http_route FALLBACK = { "/", HTTP_BIT(HTTP_GET), 0, 0, show, NULL, "fallback" };
-
 static bool guard(void *ctx, struct http_exchange *ex, const struct http_route *route)
 {
     (void)ctx;
@@ -166,21 +164,6 @@ START_TEST(head_is_served_by_get)
     struct answer a = ask(&s, "HEAD", "/plain", "");
     ck_assert_uint_eq(a.status, 200);
     ck_assert(str_eq(answer_header(&a, "Content-Length"), STR("14")));
-    stop(&s);
-}
-END_TEST
-
-START_TEST(fallback_serves_what_no_route_has)
-{
-    struct setup s;
-    start(&s, false);
-    router_set_fallback(s.router, &FALLBACK);
-    struct answer a = ask(&s, "GET", "/any/where", "");
-    ck_assert_str_eq(a.body, "fallback [] [] []");
-    answer_free(&a);
-    a = ask(&s, "POST", "/any/where", "Content-Length: 0\r\n");
-    ck_assert_uint_eq(a.status, 404);
-    answer_free(&a);
     stop(&s);
 }
 END_TEST
@@ -368,7 +351,6 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_loop_test(tc, path_finds_its_route, 0, COUNT(PATHS));
     tcase_add_test(tc, head_is_served_by_get);
-    tcase_add_test(tc, fallback_serves_what_no_route_has);
     tcase_add_test(tc, options_are_answered);
     tcase_add_test(tc, cross_origin_headers_follow_the_rule);
     tcase_add_loop_test(tc, cross_site_forms_are_refused, 0, COUNT(FORMS));
