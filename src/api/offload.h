@@ -2,9 +2,10 @@
  *
  * offload - threads for requests that block: lanes of threads, each behind a bounded queue.
  *
- * A lane's work never waits for another lane's: as many queries as ever may run or wait, a list of labels is answered
- * at once. A request that waits holds no thread; a patrol looks every 20 ms at those that can be given up (their client
- * went, their time is over) and runs them at once on its own thread, where they find out and answer.
+ * A lane's work never waits for another lane's: as many queries as ever may run or wait, a list of
+ * labels is answered at once. A request that waits holds no thread; a patrol looks every 20 ms at
+ * those that can be given up (their client went, their time is over) and runs them at once on its
+ * own thread, where they find out and answer.
  *
  * Threads   submit: any. Tasks of a lane run on its threads, in order of arrival.
  * Failure   ERR_BUSY when the lane's queue is full: the caller answers 503 with Retry-After.

@@ -198,8 +198,8 @@ static enum err_code sweep_entry(void *arg, const char *name, bool is_dir, struc
 }
 
 /* A process that was killed may have left renames that are not durable yet. First they must be: a
- * power cut could bring a bundle back of which the sweep had deleted half, or take away one that was
- * already relied upon. */
+ * power cut could bring a bundle back of which the sweep had deleted half, or take away one that
+ * was already relied upon. */
 static enum err_code dir_sweep(struct blobs *b, struct err *err)
 {
     struct blobs_dir *d = (struct blobs_dir *)b;

@@ -104,20 +104,9 @@ static bool set_multi(const struct cli_flag *flag, const char *text, struct cli_
     return true;
 }
 
-static void warn(const struct cli_flag *flag, const char *text)
+static bool parse_value(const struct cli_flag *flag, const char *text, void *at)
 {
-    bool on = true;
-    if (!flag->note) return;
-    if (flag->kind == CLI_BOOL && set_bool(flag, text, &on) && !on) return;
-    fprintf(stderr, "pharos: warning: --%s %s\n", flag->name, flag->note);
-}
-
-/* `text` lives as long as the process (argv, environment, literal). */
-static bool set_value(const struct cli_flag *flag, const char *text, void *values)
-{
-    void *at = (char *)values + flag->offset;
     struct err err = { 0 };
-    warn(flag, text);
     switch (flag->kind) {
     case CLI_BOOL: return set_bool(flag, text, at);
     case CLI_TEXT: *(const char **)at = text; return true;
@@ -137,6 +126,17 @@ static bool set_value(const struct cli_flag *flag, const char *text, void *value
         return false;
     }
     UNREACHABLE();
+}
+
+/* `text` lives as long as the process (argv, environment, literal). */
+static bool set_value(const struct cli_flag *flag, const char *text, void *values)
+{
+    void *at = (char *)values + flag->offset;
+    if (!parse_value(flag, text, at)) return false;
+    const bool is_off = flag->kind == CLI_BOOL && !*(const bool *)at;
+    if (flag->note && !is_off)
+        fprintf(stderr, "pharos: warning: --%s %s\n", flag->name, flag->note);
+    return true;
 }
 
 static bool set_defaults(const struct cli_flags *flags, void *values)

@@ -2,9 +2,9 @@
  *
  * flags - command lines from a table: parsing, defaults, environment, help.
  *
- * Syntax    --name value, --name=value, -n value for flags with a short name; --name and --no-name for booleans; "--"
- *           ends the flags. Below the command line the environment variable PHAROS_<NAME> (upper case, '.' and '-' as
- *           '_') is asked, below that the default.
+ * Syntax    --name value, --name=value, -n value for flags with a short name; --name and --no-name
+ *           for booleans; "--" ends the flags. Below the command line the environment variable
+ *           PHAROS_<NAME> (upper case, '.' and '-' as '_') is asked, below that the default.
  * Failure   A message with the nearest known flag on stderr and false: exit code 2.
  */
 #ifndef PHAROS_CLI_FLAGS_H
@@ -60,7 +60,8 @@ struct cli_args {
 bool cli_parse(const struct cli_flags *flags, int argc, char **argv, void *values,
                struct cli_args *out);
 void cli_print_flags(const struct cli_flags *flags);
-/* The text of a flag's value, for /api/v1/status/flags; borrowed from `values` or written to out. */
+/* The text of a flag's value, for /api/v1/status/flags; borrowed from `values` or written to
+ * out. */
 struct str cli_flag_text(const struct cli_flag *flag, const void *values, char *out, size_t size);
 /* The name nearest to `given` within an edit distance of 2, or NULL. */
 const char *cli_nearest(const char *given, const char *const *names, size_t count);

@@ -475,8 +475,8 @@ static bool scan_reference(struct str text, struct str *out_name, size_t *out_le
     return true;
 }
 
-/* "0" to "99999999" without leading zero is a number; the rest is a name. Of several groups of one name it is the first
- * that took part in the match. */
+/* "0" to "99999999" without leading zero is a number; the rest is a name. Of several groups of one
+ * name it is the first that took part in the match. */
 static bool reference_index(const struct regex *re, struct str name,
                             const struct regex_groups *groups, size_t *out_index)
 {

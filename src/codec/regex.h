@@ -3,9 +3,10 @@
  * regex - regular expressions of RE2 syntax, with an analysis in front that answers most of them
  * by comparing bytes.
  *
- * Modes     REGEX_FULL is the label matcher: the whole subject must match and `.` matches newlines, as
- *           ^(?s:PATTERN)$ would, but the pattern must be valid by itself: `a)(b` is none. REGEX_SEARCH
- *           is the line filter: unanchored, `.` stops at a newline, as Go's MatchString.
+ * Modes     REGEX_FULL is the label matcher: the whole subject must match and `.` matches newlines,
+ *           as ^(?s:PATTERN)$ would, but the pattern must be valid by itself: `a)(b` is none.
+ *           REGEX_SEARCH is the line filter: unanchored, `.` stops at a newline, as Go's
+ *           MatchString.
  * Analysis  enum regex_kind says what the pattern is equivalent to. Index lookups (postings) use
  *           regex_kind, regex_literals and regex_prefix instead of running anything. Source of the
  *           idea and of the 256: Prometheus model/labels/regexp.go. It is fuzzed against RE2.

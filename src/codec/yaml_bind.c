@@ -184,14 +184,37 @@ static void nearest_key(const struct yaml_schema *schema, struct str key, unsign
     }
 }
 
-static void unknown_key(struct yaml_binder *b, const struct yaml_schema *schema,
-                        const struct yaml_node *key)
+static uint32_t last_line(const struct yaml_node *node)
 {
+    uint32_t last = node->line;
+    for (uint32_t i = 0; i < node->count && node->kind != YAML_SCALAR; i++) {
+        const struct yaml_node *child =
+            node->kind == YAML_MAP ? node->v.pairs[i].value : node->v.items[i];
+        uint32_t line = last_line(child);
+        if (line > last) last = line;
+    }
+    for (size_t i = 0; node->kind == YAML_SCALAR && i < node->v.text.len; i++)
+        last += node->v.text.ptr[i] == '\n';
+    return last;
+}
+
+/* Nobody knows what stands in a value that is not used: it may be secret. */
+static void hide_value(struct yaml_binder *b, const struct yaml_node *value)
+{
+    yaml_diags_hide(b->diags, b->doc, value->line, last_line(value));
+}
+
+static void unknown_key(struct yaml_binder *b, const struct yaml_schema *schema,
+                        const struct yaml_pair *pair)
+{
+    const struct yaml_node *key = pair->key;
     unsigned distance = SUGGEST_DISTANCE + 1;
     const char *meant = NULL;
     char hint[160] = "";
     nearest_key(schema, key->v.text, &distance, &meant);
     if (meant != NULL) (void)snprintf(hint, sizeof hint, "did you mean \"%s\"?", meant);
+    /* "pasword: hunter2"; the line of another key may be shown */
+    if (meant != NULL && yaml_key_speaks_of_secret(str_of_z(meant))) hide_value(b, pair->value);
     error_with_hint(b, key, str_of_z(hint), "unknown key \"" STR_FMT "\"", STR_ARG(key->v.text));
 }
 
@@ -404,26 +427,6 @@ static void run_checks(struct yaml_binder *b, const struct yaml_schema *schema,
     if (schema->check != NULL) schema->check(b, node, base);
 }
 
-static uint32_t last_line(const struct yaml_node *node)
-{
-    uint32_t last = node->line;
-    for (uint32_t i = 0; i < node->count && node->kind != YAML_SCALAR; i++) {
-        const struct yaml_node *child =
-            node->kind == YAML_MAP ? node->v.pairs[i].value : node->v.items[i];
-        uint32_t line = last_line(child);
-        if (line > last) last = line;
-    }
-    for (size_t i = 0; node->kind == YAML_SCALAR && i < node->v.text.len; i++)
-        last += node->v.text.ptr[i] == '\n';
-    return last;
-}
-
-/* Nobody knows what stands in a value that is not used: it may be secret. */
-static void hide_unused(struct yaml_binder *b, const struct yaml_pair *pair)
-{
-    yaml_diags_hide(b->diags, b->doc, pair->value->line, last_line(pair->value));
-}
-
 /* `node` may be NULL or null (defaults) or a map; its step is on the path. */
 static void bind_struct(struct yaml_binder *b, const struct yaml_schema *schema,
                         const struct yaml_node *node, void *dst)
@@ -437,10 +440,11 @@ static void bind_struct(struct yaml_binder *b, const struct yaml_schema *schema,
         uint8_t *base = dst;
         const struct yaml_field *field = find_field(schema, pair->key->v.text, &base);
         if (field == NULL) {
-            unknown_key(b, schema, pair->key);
+            unknown_key(b, schema, pair);
             continue;
         }
-        if (field->type == YAML_T_UNUSED) hide_unused(b, pair);
+        if (field->type == YAML_T_UNUSED || field->type == YAML_T_SECRET)
+            hide_value(b, pair->value);
         if (field->note != NULL) yaml_bind_warn(b, pair->key, "\"%s\" %s", field->key, field->note);
         if (pair->value->kind != YAML_NULL) bind_value(b, field, pair->value, base + field->offset);
     }

@@ -36,7 +36,7 @@ static bool has_word(struct str s, struct str word)
     return false;
 }
 
-static bool speaks_of_secret(struct str key)
+bool yaml_key_speaks_of_secret(struct str key)
 {
     static const struct str words[] = { STR_INIT("pass"),  STR_INIT("secret"),
                                         STR_INIT("token"), STR_INIT("credential"),
@@ -47,7 +47,8 @@ static bool speaks_of_secret(struct str key)
     return false;
 }
 
-/* Where the first value of the line begins whose key speaks of a secret; the length if none does. */
+/* Where the first value of the line begins whose key speaks of a secret; the length if none
+ * does. */
 static size_t secret_begin(struct str line)
 {
     size_t key = 0;
@@ -58,7 +59,7 @@ static size_t secret_begin(struct str line)
         size_t begin = i + 1;
         while (begin < line.len && (line.ptr[begin] == ' ' || line.ptr[begin] == '\t'))
             begin++;
-        if (begin < line.len && speaks_of_secret(str_sub(line, key, i))) return begin;
+        if (begin < line.len && yaml_key_speaks_of_secret(str_sub(line, key, i))) return begin;
         key = begin;
     }
     return line.len;
@@ -71,7 +72,7 @@ static size_t userinfo_end(struct str line, size_t at)
     for (size_t i = at; i < line.len; i++) {
         char c = line.ptr[i];
         if (c == '@') end = i;
-        if (c == '/' || c == ' ' || c == '"' || c == '\'' || c == ',') break;
+        if (c == '/' || c == ' ' || c == '"' || c == '\'') break;
     }
     return end;
 }

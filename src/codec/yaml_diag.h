@@ -8,8 +8,9 @@
  *           |     ^^^^^^^^^^^ did you mean "metrics_path"?
  *        docs: configuration.md#scrape_configs
  *
- * Secrets   Diagnostics are logged. A shown line ends where the value of a key begins that speaks of a secret, passwords
- *           of URLs are masked, and lines marked by yaml_diags_hide() are not shown.
+ * Secrets   Diagnostics are logged. A shown line ends where the value of a key begins that speaks
+ *           of a secret, passwords of URLs are masked, and lines marked by yaml_diags_hide() are
+ *           not shown.
  * At most YAML_DIAGS_MAX are kept, those nearest to the start of their file; the rest is counted.
  * Memory    Texts are copied into the arena; when it is full, texts are lost but not the count.
  */
@@ -50,9 +51,12 @@ struct yaml_diags {
 void yaml_diags_init(struct yaml_diags *d, struct arena *a);
 /* What is wrong where; `doc` gives file name and source line. The texts are copied. */
 void yaml_diags_add(struct yaml_diags *d, const struct yaml_doc *doc, struct yaml_diag diag);
-/* Never show the lines first .. last (1-based) of the document: values that nobody checks may hold anything. */
+/* Never show the lines first .. last (1-based) of the document: values that nobody checks may hold
+ * anything. */
 void yaml_diags_hide(struct yaml_diags *d, const struct yaml_doc *doc, uint32_t first,
                      uint32_t last);
+/* Is the value of a key with that name likely to be secret? */
+bool yaml_key_speaks_of_secret(struct str key);
 /* All of them as text, warnings included, with a last line "and N more" if some were dropped. */
 void yaml_diags_render(const struct yaml_diags *d, struct buf *out);
 /* The first error on one line, "file:line:col: message (hint)", for struct err and HTTP answers. */

@@ -77,7 +77,8 @@ struct journal_replay {
     enum err_code (*record)(void *arg, const struct journal_record *rec, struct err *err);
     /* Every few MiB and at the end, also when the replay fails: the memory of all payloads handed
      * out so far is reused when this returns, so wait here for workers that still read them.
-     * `done`: share of the bytes read, 0..1. NULL when the engine is done with a payload when `record` returns. */
+     * `done`: share of the bytes read, 0..1. NULL when the engine is done with a payload when
+     * `record` returns. */
     enum err_code (*release)(void *arg, double done, struct err *err);
 };
 

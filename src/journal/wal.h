@@ -20,10 +20,15 @@
  *           name), tries that again after 50 ms .. 2 s until it succeeds, and service resumes.
  *           JOURNAL_OFF keeps ring bytes only until they are written.
  *           A full disk: preallocation shrinks to 4 KiB, then to nothing, before a write fails.
- * Replay    Torn tail of the last segment: cut off and synced; when a valid record follows the bad
- *           one, damaged.<N> gets a copy first, and when one follows more than a ring behind, it
- *           was no tear and counts as damage (more is never unsynced, except in JOURNAL_OFF). Damage before the end of an older
- *           segment, or a missing one: counted, logged, replay resumes at the next segment.
+ * Close     The last segment gets an EPOCH that names its own offset: the mark of an orderly close.
+ * Replay    A last segment without the mark may end in a torn record, which is left out. Its valid
+ *           records are copied into a new file, synced and renamed over it: what was replayed is
+ *           then on the disk, whatever became of the syncs of an earlier life. When a valid record
+ *           follows the bad one, the original stays as damaged.<N>; when one follows more than a
+ *           ring behind, or the mark is there, it was no tear and counts as damage (more is never
+ *           unsynced, except in JOURNAL_OFF). Damage before the end of an older segment, or a
+ *           missing one: counted, logged, replay resumes at the next segment. A disk that does not
+ *           answer is no damage: the start is refused.
  * Threads   As journal.h says; two threads of its own, started by replay.
  * Memory    Ring, replay buffer (freed after replay), checkpoint buffer; fixed at open, charged to
  *           MEM_INGEST. Nothing is allocated by append.
@@ -57,7 +62,8 @@ struct wal_options {
 };
 
 /* Opens the log in options->dir: removes unfinished files, finds checkpoint and segments. The log
- * takes appends after journal_replay. ERR_NOMEM, ERR_IO, ERR_LIMIT (path), ERR_INVALID (sizes). */
+ * takes appends after journal_replay. ERR_NOMEM, ERR_LIMIT (path), ERR_INVALID (sizes), what
+ * opening a file may give; ERR_IO also when the beginning of a file cannot be read. */
 CHECK_RESULT enum err_code wal_open(const struct wal_options *options, struct journal **out,
                                     struct err *err);
 

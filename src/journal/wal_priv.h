@@ -181,7 +181,7 @@ CHECK_RESULT enum err_code wal_dir_keep(struct wal *w, uint64_t number, struct e
 struct wal_tail {
     uint64_t number;
     uint64_t bytes;        /* valid ones */
-    bool is_readable;      /* start and end were found */
+    bool has_start;        /* header and EPOCH are good */
     bool is_closed;        /* there is the mark of an orderly close, right behind them */
     bool is_worth_keeping; /* what follows them is more than an unfinished write */
 };

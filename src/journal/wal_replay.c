@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Replay: checkpoint, then segments in order. What is damaged is counted, logged and passed over;
- * only what prevents reading at all (no memory, no descriptors) or a failing callback stops it.
+ * only what prevents reading at all (no memory, no descriptors, a disk that does not answer) or a
+ * failing callback stops it.
  */
 #include <string.h>
 
 #include "base/assert.h"
 #include "journal/wal_priv.h"
-#include "journal/wal_scan.h"
 
 #define REPLAY_BUFFER_MAX ((size_t)4 << 20)
 #define REPLAY_BUFFER_MIN ((size_t)64 << 10)
@@ -41,7 +41,8 @@ struct source {
 struct outcome {
     uint64_t end;     /* valid bytes */
     uint64_t rest;    /* bytes behind them that are not zeros of preallocation */
-    bool is_readable; /* header and EPOCH were good, no read error */
+    bool has_start;   /* header and EPOCH were good */
+    bool is_readable; /* and there was no read error */
     bool continues;
     bool is_bad; /* ended at a record that fails its checks */
     /* last segment: */
@@ -105,7 +106,7 @@ static enum err_code replay_records(struct replay *r, struct outcome *o, struct 
 {
     struct wal_scan *s = &r->scan;
     bool is_first = true;
-    uint64_t read_twice = 0; /* the record there, to tell a bad read from a bad disk */
+    uint64_t read_twice = 0; /* the end there, to tell a bad read from a bad disk */
     for (;;) {
         struct journal_record rec;
         const uint64_t offset = s->offset;
@@ -115,7 +116,9 @@ static enum err_code replay_records(struct replay *r, struct outcome *o, struct 
             wal_scan_fill(s);
             continue;
         }
-        if (parsed == WAL_PARSE_BAD && s->read_err.code == ERR_OK && offset != read_twice) {
+        const bool is_early =
+            parsed == WAL_PARSE_BAD || (parsed == WAL_PARSE_END && offset < s->limit);
+        if (is_early && s->read_err.code == ERR_OK && offset != read_twice) {
             TRY(release(r, share_done(r), err));
             read_twice = offset;
             wal_scan_again(s);
@@ -137,7 +140,8 @@ static enum err_code replay_records(struct replay *r, struct outcome *o, struct 
         if (rec.type != JOURNAL_EPOCH) TRY(take_data(r, &rec, err));
     }
     o->end = s->offset;
-    o->is_readable = !is_first && s->read_err.code == ERR_OK;
+    o->has_start = !is_first;
+    o->is_readable = o->has_start && s->read_err.code == ERR_OK;
     if (s->read_err.code != ERR_OK) o->why = s->read_err;
     return release(r, share_done(r), err);
 }
@@ -165,7 +169,7 @@ static void look_behind(struct replay *r, struct outcome *o)
     o->rest = o->is_closed ? s->limit - o->end : wal_scan_rest(s);
     if (s->read_err.code == ERR_OK && o->is_readable && o->rest > 0) find_later(r, o);
     if (s->read_err.code == ERR_OK) return;
-    o->is_readable = false; /* what cannot be read is not cut off */
+    o->is_readable = false;
     o->why = s->read_err;
 }
 
@@ -184,13 +188,16 @@ static enum err_code replay_file(struct replay *r, const struct source *src, str
     *o = (struct outcome){ 0 };
     TRY(wal_scan_open(s, src->path, err));
     if (src->limit != 0 && src->limit < s->limit) s->limit = src->limit;
-    o->is_closed = src->is_last && wal_scan_close_mark(s, &s->limit);
+    o->is_closed = src->is_last && wal_scan_close_mark(s, &r->w->identity, &s->limit);
     enum err_code code = ERR_OK;
     if (is_header_good(s, src->number, &o->why)) {
         code = replay_records(r, o, err);
     }
     /* After an error of the callback the buffer is still in use. */
     if (code == ERR_OK && src->is_last && s->read_err.code == ERR_OK) look_behind(r, o);
+    if (code == ERR_OK && s->read_err.code != ERR_OK && !wal_scan_disk_answers(s)) {
+        code = wal_scan_refuse(s, src->path, err);
+    }
     stat_add(&r->w->stats.replayed_bytes, o->end);
     r->bytes_done += s->size;
     wal_scan_close(s);
@@ -288,11 +295,12 @@ static void report_damaged_tail(struct replay *r, uint64_t number, const struct 
 
 static void note_tail(struct replay *r, uint64_t number, const struct outcome *o)
 {
-    r->tail = (struct wal_tail){ .number = number,
-                                 .bytes = o->end,
-                                 .is_readable = o->is_readable,
-                                 .is_closed = o->is_closed && o->rest == 0,
-                                 .is_worth_keeping = o->has_later || o->is_proven };
+    r->tail =
+        (struct wal_tail){ .number = number,
+                           .bytes = o->end,
+                           .has_start = o->has_start,
+                           .is_closed = o->is_closed && o->is_readable && o->rest == 0,
+                           .is_worth_keeping = o->has_later || o->is_proven || !o->is_readable };
     if (!o->is_readable || o->rest == 0) return;
     if (o->is_proven) {
         report_damaged_tail(r, number, o);

@@ -7,6 +7,7 @@
 
 #define READ_ATTEMPTS 3
 #define PAGE_BYTES 4096u /* unit of what a disk fails to read */
+#define PROBE_PAGES 256u
 
 /* A cable, a controller, a path that is switched over: most failures of reading do not last. */
 static enum err_code read_at(const struct file_layer *files, struct file *f, void *dst, size_t len,
@@ -20,7 +21,6 @@ static enum err_code read_at(const struct file_layer *files, struct file *f, voi
     return code;
 }
 
-/* Of the first bytes of a file. */
 static enum err_code refuse(const char *path, const struct err *why, struct err *err)
 {
     (void)err_setf(err, ERR_IO,
@@ -90,7 +90,9 @@ static size_t read_pages(struct wal_scan *s, uint8_t *dst, size_t len, uint64_t 
         const size_t in_page = PAGE_BYTES - (size_t)((offset + done) % PAGE_BYTES);
         const size_t want = len - done < in_page ? len - done : in_page;
         size_t n = 0;
-        if (read_at(s->files, s->f, dst + done, want, offset + done, &n, &s->read_err) != ERR_OK) {
+        struct err err = { 0 }; /* also of attempts before the one that succeeds */
+        if (read_at(s->files, s->f, dst + done, want, offset + done, &n, &err) != ERR_OK) {
+            s->read_err = err;
             break;
         }
         done += n;
@@ -123,6 +125,29 @@ void wal_scan_again(struct wal_scan *s)
     wal_scan_fill(s);
 }
 
+bool wal_scan_disk_answers(const struct wal_scan *s)
+{
+    const uint64_t bad = (s->offset + (s->end - s->begin)) / PAGE_BYTES;
+    const uint64_t last = s->size == 0 ? 0 : (s->size - 1) / PAGE_BYTES;
+    const uint64_t others[] = { bad + 1, bad + PROBE_PAGES, last };
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        uint8_t page[PAGE_BYTES];
+        size_t n = 0;
+        struct err ignored = { 0 };
+        if (others[i] <= bad || others[i] > last) continue;
+        if (read_at(s->files, s->f, page, sizeof page, others[i] * PAGE_BYTES, &n, &ignored) ==
+            ERR_OK) {
+            return true;
+        }
+    }
+    return false;
+}
+
+enum err_code wal_scan_refuse(const struct wal_scan *s, const char *path, struct err *err)
+{
+    return refuse(path, &s->read_err, err);
+}
+
 /* One whole EPOCH record. */
 static bool epoch_parse(struct bytes in, struct wal_epoch *out)
 {
@@ -132,7 +157,8 @@ static bool epoch_parse(struct bytes in, struct wal_epoch *out)
     return rec.type == JOURNAL_EPOCH && wal_epoch_decode(rec.payload, out);
 }
 
-bool wal_scan_close_mark(struct wal_scan *s, uint64_t *out_offset)
+bool wal_scan_close_mark(struct wal_scan *s, const struct journal_identity *identity,
+                         uint64_t *out_offset)
 {
     uint8_t mark[WAL_EPOCH_BYTES];
     size_t n = 0;
@@ -141,7 +167,9 @@ bool wal_scan_close_mark(struct wal_scan *s, uint64_t *out_offset)
     const uint64_t offset = s->size - sizeof mark;
     if (read_at(s->files, s->f, mark, sizeof mark, offset, &n, &ignored) != ERR_OK) return false;
     struct wal_epoch epoch;
-    if (!epoch_parse((struct bytes){ mark, n }, &epoch) || epoch.previous_bytes != offset) {
+    if (!epoch_parse((struct bytes){ mark, n }, &epoch) || epoch.previous_bytes != offset ||
+        epoch.identity.hash_seed != identity->hash_seed ||
+        epoch.identity.shards_log2 != identity->shards_log2) {
         return false;
     }
     *out_offset = offset;

@@ -7,7 +7,8 @@
  * Threads   One owner.
  * Failure   A read that fails is tried again. One that keeps failing ends the scan before the bad
  *           page, as damage would (WAL_PARSE_BAD), and stays in s->read_err: one unreadable sector
- *           must not prevent the start. A file whose first bytes cannot be read is an error.
+ *           must not prevent the start (wal_scan_disk_answers tells it from a disk that is gone). A
+ *           file whose first bytes cannot be read is an error.
  */
 #ifndef PHAROS_JOURNAL_WAL_SCAN_H
 #define PHAROS_JOURNAL_WAL_SCAN_H
@@ -43,9 +44,15 @@ void wal_scan_fill(struct wal_scan *s);
 /* Forget what was read and read again from s->offset: the bytes of a bad record may have been
  * right on the disk and wrong on their way. */
 void wal_scan_again(struct wal_scan *s);
+/* After a read error: can pages behind the bad one be read? Else it is not a sector that is bad,
+ * the disk does not answer. */
+bool wal_scan_disk_answers(const struct wal_scan *s);
+/* s->read_err as a reason not to start: ERR_IO, with the path and what to do. */
+enum err_code wal_scan_refuse(const struct wal_scan *s, const char *path, struct err *err);
 /* Does the file end with the mark of an orderly close (wal_segment.h)? Then *out_offset is where
  * that stands and the records end. Before the first record is read. */
-bool wal_scan_close_mark(struct wal_scan *s, uint64_t *out_offset);
+bool wal_scan_close_mark(struct wal_scan *s, const struct journal_identity *identity,
+                         uint64_t *out_offset);
 /* Bytes from s->offset up to the last one in the file that is not zero. Uses the buffer. */
 uint64_t wal_scan_rest(struct wal_scan *s);
 /* Behind a bad record at s->offset: is there a valid one later? Looks at every fourth byte of file

@@ -20,8 +20,8 @@
  *      8     1     log2 of the number of shards
  *      9     1     flags: bit 0 = continues the previous epoch
  *     10     2     0
- *     12     4     valid bytes of the previous segment, 0 if there is none; in the mark of an orderly
- *                  close, which is the last record of a file: its own offset
+ *     12     4     valid bytes of the previous segment, 0 if there is none; in the mark of an
+ *                  orderly close, which is the last record of a file: its own offset
  * A record never crosses a segment; len 0 (zeros of preallocation) means "no more records".
  *
  * Threads   None, pure functions.

@@ -26,7 +26,7 @@ enum err_code wal_mark_closed(const struct wal *w, struct file *f, uint64_t offs
 static enum err_code copy_records(const struct wal *w, struct wal_scan *s, struct file *to,
                                   uint64_t bytes, struct err *err)
 {
-    uint64_t copied = 0;
+    uint64_t copied = 0, read_twice = 0; /* as the replay does */
     s->limit = bytes;
     for (;;) {
         struct journal_record rec;
@@ -39,8 +39,14 @@ static enum err_code copy_records(const struct wal *w, struct wal_scan *s, struc
         if (len > 0) TRY(w->files->pwritev(w->files->ctx, to, &iov, 1, copied, err));
         copied = s->offset;
         if (copied == bytes) return ERR_OK;
-        if (parsed != WAL_PARSE_MORE) break;
-        wal_scan_fill(s);
+        if (parsed == WAL_PARSE_MORE) {
+            wal_scan_fill(s);
+        } else if (s->read_err.code == ERR_OK && copied != read_twice) {
+            read_twice = copied;
+            wal_scan_again(s);
+        } else {
+            break;
+        }
     }
     if (s->read_err.code == ERR_OK) return err_set(err, ERR_IO, "WAL segment changed at start");
     if (err) *err = s->read_err;
@@ -50,7 +56,10 @@ static enum err_code copy_records(const struct wal *w, struct wal_scan *s, struc
 static enum err_code copy_segment(const struct wal *w, const struct wal_tail *tail,
                                   struct wal_scan *s, struct file *to, struct err *err)
 {
-    if (!wal_scan_header(s, tail->number, err)) return ERR_IO;
+    if (!wal_scan_header(s, tail->number, err)) {
+        wal_scan_again(s);
+        if (!wal_scan_header(s, tail->number, err)) return ERR_IO;
+    }
     TRY(copy_records(w, s, to, tail->bytes, err));
     return wal_mark_closed(w, to, tail->bytes, err);
 }
@@ -106,7 +115,7 @@ enum err_code wal_tail_renew(struct wal *w, const struct wal_tail *tail, struct 
     char name[WAL_NAME_SIZE];
     char path[FILE_PATH_SIZE];
     struct err own = { 0 };
-    if (tail->is_closed || !tail->is_readable) return ERR_OK;
+    if (tail->is_closed || !tail->has_start) return ERR_OK;
     wal_name(name, "", tail->number, "");
     TRY(wal_path(w, name, path, err));
     if (tail->is_worth_keeping && wal_dir_keep(w, tail->number, &own) != ERR_OK) {
@@ -123,5 +132,6 @@ enum err_code wal_tail_renew(struct wal *w, const struct wal_tail *tail, struct 
     }
     log_warn(&w->log, "no room to copy the last WAL segment; synced where it is",
              LOG_U64("segment", tail->number), LOG_ERR(&own));
-    return sync_in_place(w, tail, path, true, err);
+    /* damaged.<N> is the same file. */
+    return sync_in_place(w, tail, path, !tail->is_worth_keeping, err);
 }

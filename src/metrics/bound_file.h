@@ -4,8 +4,8 @@
  *
  * Why       Samples before head_mint_ms are in blocks. At a start the end of the newest block tells
  *           where that is, unless retention has dropped every block, or the newest one cannot be
- *           opened. The journal and the head files still hold some of those samples, and would bring
- *           them back.
+ *           opened. The journal and the head files still hold some of those samples, and would
+ *           bring them back.
  * Format    BOUND_FILE_SIZE bytes, little endian:
  *
  *             offset size
@@ -15,9 +15,10 @@
  *             8      8    head_mint_ms, Unix milliseconds
  *             16     4    CRC-32C of bytes 0 to 15
  *
- * Rules     The value never falls. It is written after the block that it stands behind was published
- *           and before retention drops that block, by file_write_atomic: at any moment the disk has
- *           the file or a block that says the same. A damaged file is set right by the next write.
+ * Rules     The value never falls. It is written after the block that it stands behind was
+ *           published and before retention drops that block, by file_write_atomic: at any moment
+ *           the disk has the file or a block that says the same. A damaged file is set right by the
+ *           next write.
  * Threads   None of its own; one writer.
  */
 #ifndef PHAROS_METRICS_BOUND_FILE_H

@@ -76,7 +76,7 @@ static enum err_code find_bound(struct metrics *m, int64_t *out_ms, struct err *
     struct err why = { 0 };
     enum err_code rc = bound_file_read(m->files, m->dir, &bound, &why);
     if (rc == ERR_CORRUPT) {
-        log_error(&m->log, "damaged file set aside, the blocks tell where the head begins",
+        log_error(&m->log, "damaged file ignored, the blocks tell where the head begins",
                   LOG_ERR(&why));
     } else if (rc != ERR_OK && rc != ERR_NOTFOUND) {
         if (err != NULL) *err = why;
@@ -211,13 +211,13 @@ enum err_code metrics_append(struct metrics *m, struct batch *batch, struct appe
     if (mem_level(m->mem) == MEM_RED) {
         stat_add(&m->stats.appends_refused, 1);
         *out = (struct append_result){ 0 };
-        return err_set(err, ERR_BUSY, "out of memory");
+        return err_set(err, ERR_NOMEM, "out of memory");
     }
     enum err_code rc = head_append(m->head, batch, out, err);
     if (rc == ERR_OK) return ERR_OK;
     stat_add(&m->stats.appends_refused, 1);
     /* Whatever it was, nothing may be acknowledged and the sender should come again. */
-    return rc == ERR_IO ? ERR_IO : ERR_BUSY;
+    return rc == ERR_IO || rc == ERR_NOMEM ? rc : ERR_BUSY;
 }
 
 void metrics_notify(struct metrics *m, struct journal_waiter *w)

@@ -6,8 +6,9 @@
  *     head older than 1.5 x 2 h -> immutable block -> retention
  *     query -> metrics_source -> series merged over head and blocks
  *
- * Threads   append, source, notify, status: any thread. open/close: one. The engine owns a maintenance thread (head
- *           cut, checkpoint, retention, epoch collection) and the journal's threads.
+ * Threads   append, source, notify, status: any thread. open/close: one. The engine owns a
+ *           maintenance thread (head cut, checkpoint, retention, epoch collection) and the
+ *           journal's threads.
  * Memory    MEM_HEAD, MEM_INDEX, MEM_CACHE, MEM_COMPACTION accounts of the budget.
  * Failure   A full or failing disk refuses appends (ERR_BUSY / ERR_IO) and keeps answering queries;
  *           it resumes by itself.
@@ -54,7 +55,8 @@ struct metrics_options {
 };
 
 /* Opens the store and replays the journal; blocks until ready. `progress`, when not NULL, is called
- * from this thread with 0..1. ERR_BUSY: data directory in use; ERR_CORRUPT only for what cannot be set aside. */
+ * from this thread with 0..1. ERR_BUSY: data directory in use; ERR_CORRUPT only for what cannot be
+ * set aside. */
 CHECK_RESULT enum err_code metrics_open(const struct metrics_options *options,
                                         void (*progress)(void *arg, double done), void *arg,
                                         struct metrics **out, struct err *err);
@@ -62,8 +64,9 @@ CHECK_RESULT enum err_code metrics_open(const struct metrics_options *options,
 CHECK_RESULT enum err_code metrics_close(struct metrics *m, struct err *err);
 
 /* Store a batch: every good sample is kept, bad ones are counted in *out and marked in the batch.
- * Returns ERR_OK also when samples were refused; ERR_BUSY (memory or journal under pressure: retry) and
- * ERR_IO mean that nothing may be acknowledged. The call does not wait for the disk. */
+ * Returns ERR_OK also when samples were refused; ERR_NOMEM (memory is short), ERR_BUSY (the journal
+ * is behind) and ERR_IO mean that nothing may be acknowledged and the sender should come again. The
+ * call does not wait for the disk. */
 CHECK_RESULT enum err_code metrics_append(struct metrics *m, struct batch *batch,
                                           struct append_result *out, struct err *err);
 /* w->fn when w->position (append_result.position) is durable in the sense of `durability`. */

@@ -20,6 +20,7 @@
 #define META_ARENA_BYTES ((size_t)1 << 20)
 /* So many block ranges the head keeps while it waits for a block to open. */
 #define WAIT_RANGES_MAX 4
+#define UNKNOWN_RANGE_WAIT_NS (600ull * 1000000000ull)
 
 int64_t blocks_maxt(struct metrics *m)
 {
@@ -144,8 +145,33 @@ static void settle_waiting(struct metrics *m)
 
 static void retry_blocks(struct metrics *m)
 {
-    stat_add(&m->stats.block_open_retries, block_set_retry(m->blocks, clock_mono_ns(m->clock)));
+    const uint64_t retried = block_set_retry(m->blocks, clock_mono_ns(m->clock));
+    stat_add(&m->stats.block_open_retries, retried);
     settle_waiting(m);
+    /* One whose range was not known at the start may hold what the journal gave to the head. */
+    if (retried > 0 && ulid_is_none(m->waiting_block) && blocks_maxt(m) > head_mint_ms(m->head))
+        head_set_mint(m->head, blocks_maxt(m));
+}
+
+/* Oldest time of which the head may hold samples; head_first_ms stays behind a cut for a while. */
+static int64_t first_held_ms(struct metrics *m)
+{
+    int64_t first = head_first_ms(m->head);
+    int64_t mint = head_mint_ms(m->head);
+    return first != HEAD_NO_TIME && mint > first ? mint : first;
+}
+
+/* A block whose range is not known may be the one that was cut last, for a while: its file system
+ * comes back within minutes, or it is an old block with a bad sector. */
+static bool is_range_awaited(struct metrics *m)
+{
+    const uint64_t now_ns = clock_mono_ns(m->clock);
+    if (!block_set_unserved(m->blocks).has_unknown_range) {
+        m->unknown_range_since_ns = 0;
+        return false;
+    }
+    if (m->unknown_range_since_ns == 0) m->unknown_range_since_ns = now_ns;
+    return now_ns - m->unknown_range_since_ns < UNKNOWN_RANGE_WAIT_NS;
 }
 
 /* A waiting block may hold what would be cut next: the one that was cut last, or one whose range is
@@ -154,9 +180,9 @@ static void retry_blocks(struct metrics *m)
 static bool must_wait(struct metrics *m)
 {
     bool is_cut = !ulid_is_none(m->waiting_block);
-    if (!is_cut && !block_set_unserved(m->blocks).has_unknown_range) return false;
+    if (!is_cut && !is_range_awaited(m)) return false;
     int64_t max = head_maxt_ms(m->head);
-    int64_t first = head_first_ms(m->head);
+    int64_t first = first_held_ms(m);
     bool is_full = max != HEAD_NO_TIME && first != HEAD_NO_TIME &&
                    max - first > WAIT_RANGES_MAX * m->block_range_ms;
     if (is_full && is_cut) {
@@ -176,7 +202,8 @@ static void skip_empty(struct metrics *m, int64_t start_ms)
     if (oldest != HEAD_NO_TIME && oldest >= start_ms) head_set_mint(m->head, start_ms);
 }
 
-/* Cut the oldest block range that has samples and ends at or before `limit_ms`; *out_cut: did it? */
+/* Cut the oldest block range that has samples and ends at or before `limit_ms`; *out_cut: did
+ * it? */
 static enum err_code cut_oldest(struct metrics *m, int64_t limit_ms, bool *out_cut, struct err *err)
 {
     *out_cut = false;
@@ -196,7 +223,7 @@ static enum err_code cut_when_due(struct metrics *m, struct err *err)
     bool did_cut = true;
     while (did_cut) {
         int64_t max = head_maxt_ms(m->head);
-        int64_t first = head_first_ms(m->head);
+        int64_t first = first_held_ms(m);
         int64_t span = m->block_range_ms + m->block_range_ms / 2;
         if (max == HEAD_NO_TIME || first == HEAD_NO_TIME) return ERR_OK;
         if (max - block_start(first, m->block_range_ms) <= span) return ERR_OK;

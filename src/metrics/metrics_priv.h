@@ -48,6 +48,7 @@ struct metrics {
     uint64_t next_cut_ns;      /* after a failed one */
     struct ulid waiting_block; /* cut from the head, and cannot be opened yet; none: see ulid.h */
     int64_t waiting_end_ms;
+    uint64_t unknown_range_since_ns; /* a block of unknown range waits; 0: there is none */
     struct thread maintainer;
     struct mutex wake_lock;
     struct cond wake;

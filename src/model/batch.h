@@ -27,7 +27,8 @@
 #include "model/metadata.h"
 #include "model/sample.h"
 
-/* A series of the head, valid while the process lives; 0 = unknown. High half shard + 1, low half the shard's ref. */
+/* A series of the head, valid while the process lives; 0 = unknown. High half shard + 1, low half
+ * the shard's ref. */
 struct series_ref {
     uint64_t v;
 };

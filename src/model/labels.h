@@ -43,8 +43,8 @@ struct str labels_get(struct labels l, struct str name);
 /* The order of results: pair by pair, name bytes then value bytes; a proper prefix first. */
 int labels_cmp(struct labels a, struct labels b);
 bool labels_eq(struct labels a, struct labels b);
-/* XXH3-128 over name 0xFF value 0xFF ...; beyond 4 KiB block by block, the hash of the blocks so far in front
- * of the next one. */
+/* XXH3-128 over name 0xFF value 0xFF ...; beyond 4 KiB block by block, the hash of the blocks so
+ * far in front of the next one. */
 struct hash128 labels_hash128(struct labels l, uint64_t seed);
 /* The hash of limit_ratio(): classic XXH64, promql.md section 9. */
 uint64_t labels_hash_prometheus(struct labels l, struct arena *scratch);

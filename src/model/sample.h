@@ -37,8 +37,8 @@ static inline double normal_nan(void)
 
 struct histogram; /* native histograms: model/histogram.h (comes with them) */
 
-/* Samples of one series in strictly increasing time. h == NULL: all floats; otherwise h[i] != NULL marks sample
- * i as a native histogram (v[i] then meaningless). */
+/* Samples of one series in strictly increasing time. h == NULL: all floats; otherwise h[i] != NULL
+ * marks sample i as a native histogram (v[i] then meaningless). */
 struct sample_columns {
     int64_t *ts_ms;
     double *value;

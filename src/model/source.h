@@ -4,11 +4,12 @@
  * local data, cluster/ over remote stores, tests over arrays.
  *
  * select() resolves matchers to a series_set: the series (each label set once, merged over head and
- * blocks) that may have samples in the range. Workers then read series by index, each with a reader of its
- * own, decoding straight into the worker's columns. The set pins what it reads from until it is destroyed.
+ * blocks) that may have samples in the range. Workers then read series by index, each with a reader
+ * of its own, decoding straight into the worker's columns. The set pins what it reads from until it
+ * is destroyed.
  *
- * Order     Unspecified but the same for the same store state, so that results are reproducible. Callers sort what
- *           they output.
+ * Order     Unspecified but the same for the same store state, so that results are reproducible.
+ *           Callers sort what they output.
  * Threads   A series_set may be read by many threads at once, each with its own reader; select and
  *           destroy by one.
  * Errors    ERR_LIMIT (too many series, regex too costly), ERR_CANCELLED / ERR_TIMEOUT, ERR_NOMEM,

@@ -326,7 +326,8 @@ static void peer_done(struct conn *c)
 
 enum read_into { READ_INTO_BODY, READ_INTO_IN, READ_INTO_LOOP };
 
-/* Where the next bytes go: straight into the body, behind bytes that wait, or into the loop's buffer. */
+/* Where the next bytes go: straight into the body, behind bytes that wait, or into the loop's
+ * buffer. */
 static uint8_t *read_room(struct conn *c, enum read_into *out_into, size_t *out_len)
 {
     uint8_t *dst = NULL;

@@ -4,9 +4,10 @@
  *
  *   HEAD --head complete--> BODY --body complete--> SERVING --answered--> HEAD
  *     |                                                ^  |
- *     +--no body---------------------------------------+  +--> DISCARD (answered before its body was read) --> HEAD
+ *     +--no body---------------------------------------+  +--> DISCARD (body unread) --> HEAD
  *
- * One request at a time: what follows it (pipelining) waits in conn.in. A refusal answers, stops sending and reads on for a moment.
+ * One request at a time: what follows it (pipelining) waits in conn.in. A refusal answers, stops
+ * sending and reads on for a moment.
  */
 #include "base/assert.h"
 #include "net/conn_priv.h"

@@ -21,7 +21,8 @@ static void put_u64(struct conn *c, uint64_t v)
     conn_put(c, text + pos, sizeof text - pos);
 }
 
-/* A line break in a value would let its author write headers of his own: such a header is left out. */
+/* A line break in a value would let its author write headers of his own: such a header is left
+ * out. */
 static bool is_safe(struct str s)
 {
     return s.len == 0 || (!memchr(s.ptr, '\r', s.len) && !memchr(s.ptr, '\n', s.len));

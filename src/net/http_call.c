@@ -293,7 +293,7 @@ bool http_call_is_running(const struct http_call *call)
     return call->state != CALL_IDLE;
 }
 
-/* ---- options for curl -------------------------------------------------------------------------- */
+/* ---- options for curl ------------------------------------------------------------------------ */
 
 #define SET(option, value) ok = ok && curl_easy_setopt(easy, option, value) == CURLE_OK
 

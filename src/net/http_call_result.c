@@ -7,7 +7,7 @@
 
 #include "net/http_client_priv.h"
 
-/* ---- the answer as it arrives ------------------------------------------------------------------ */
+/* ---- the answer as it arrives ---------------------------------------------------------------- */
 
 static void forget_headers(struct transfer *t)
 {

@@ -17,8 +17,8 @@ static void start_waiting(struct http_client *c);
 
 /* ---- transfers ------------------------------------------------------------------------------- */
 
-/* A failing callback would end curl's multi handle for good, so what the callbacks need is set aside
- * where a failure costs one transfer. */
+/* A failing callback would end curl's multi handle for good, so what the callbacks need is set
+ * aside where a failure costs one transfer. */
 static bool reserve_socket(struct http_client *c)
 {
     if (c->socket_count == c->sockets_needed) {
@@ -202,7 +202,8 @@ static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *client, 
     return 0;
 }
 
-/* The timer stays armed all the time, if only for the end of time: so it keeps its slot in the loop. */
+/* The timer stays armed all the time, if only for the end of time: so it keeps its slot in the
+ * loop. */
 static int on_curl_timer(CURLM *multi, long timeout_ms, void *client)
 {
     (void)multi;

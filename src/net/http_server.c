@@ -269,15 +269,18 @@ static void join_loops(struct http_server *s)
         thread_join(&s->loops[i].thread);
 }
 
+void http_server_finish(struct http_server *s)
+{
+    if (!s->is_started) return;
+    http_server_stop(s, 0);
+    (void)wait_for_zero(s, &s->exchange_count, UINT64_MAX);
+}
+
 void http_server_destroy(struct http_server *s)
 {
     if (!s) return;
     struct mem_budget *mem = s->options.mem;
-    bool runs = s->loop_count > 0 && s->loops[0].thread.is_started;
-    if (runs) {
-        http_server_stop(s, 0);
-        (void)wait_for_zero(s, &s->exchange_count, UINT64_MAX);
-    }
+    if (s->loop_count > 0 && s->loops[0].thread.is_started) http_server_finish(s);
     join_loops(s);
     if (s->loops && s->loops[0].loop) acceptor_stop(s);
     for (unsigned i = 0; i < s->loop_count; i++)

@@ -218,12 +218,14 @@ CHECK_RESULT enum err_code http_server_start(struct http_server *s, struct err *
  * then, false when `wait_ms` have passed. May be called again. Call from a thread that is not a
  * loop. */
 bool http_server_drain(struct http_server *s, uint64_t wait_ms);
-/* Drain, and cancel what still runs when `drain_ms` have passed. Blocks; on return no handler is running and none will run. Exchanges
- * that a handler still holds are closed (http_exchange_is_closed) and must be finished before
- * http_server_destroy(). Call from a thread that is not a loop. */
+/* Drain, and cancel what still runs when `drain_ms` have passed. Blocks; on return no connection is
+ * left. Exchanges that a handler still holds are closed (http_exchange_is_closed); they may still
+ * go on (http_exchange_continue) until they are finished. Call from a thread that is not a loop. */
 void http_server_stop(struct http_server *s, uint64_t drain_ms);
-/* Stops when that has not been done. Waits for exchanges still held by handlers. NULL is a no-op.
- */
+/* Stop, if that has not been done, and wait until handlers have finished the exchanges that they
+ * hold: from then on nothing of a handler runs. Before what handlers use goes away. */
+void http_server_finish(struct http_server *s);
+/* Finishes when that has not been done. NULL is a no-op. */
 void http_server_destroy(struct http_server *s);
 
 unsigned http_server_loop_count(const struct http_server *s);

@@ -62,11 +62,19 @@ static uint64_t limit_of(int resource)
     return limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX : limit.rlim_cur;
 }
 
-uint64_t process_rss_bytes(void)
+uint64_t process_own_bytes(void)
 {
-    uint64_t fields[STAT_COUNT];
-    read_stat(fields);
-    return fields[STAT_RSS_PAGES] * (uint64_t)sysconf(_SC_PAGESIZE);
+    char text[256];
+    int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text);
+    if (fd >= 0) (void)close(fd);
+    struct str rest = { text, n > 0 ? (size_t)n : 0 };
+    struct str part;
+    uint64_t pages[3] = { 0 }; /* size, resident, shared */
+    for (unsigned i = 0; i < 3; i++) {
+        if (str_split(&rest, ' ', &part)) (void)str_to_u64(part, &pages[i]);
+    }
+    return pages[1] > pages[2] ? (pages[1] - pages[2]) * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
 }
 
 void process_stats_read(struct process_stats *out)

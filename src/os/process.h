@@ -23,8 +23,8 @@ struct process_stats {
     uint64_t threads;
 };
 void process_stats_read(struct process_stats *out);
-/* The first of them alone, cheaply. */
-uint64_t process_rss_bytes(void);
+/* The part of rss_bytes that is no file: what only the process itself can give back. Cheap. */
+uint64_t process_own_bytes(void);
 
 /* Unix time at which the process started. Read it once and keep it: it is derived from the wall
  * clock, so a later call may differ by milliseconds. */

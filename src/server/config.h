@@ -45,8 +45,8 @@ struct main_config {
 
 struct config; /* a snapshot with a count */
 
-/* Load `path`; NULL: the built-in configuration (nothing to scrape but this process and its host). Warnings and errors
- * are rendered into `diags`. */
+/* Load `path`; NULL: the built-in configuration (nothing to scrape but this process and its host).
+ * Warnings and errors are rendered into `diags`. */
 CHECK_RESULT enum err_code config_load(struct mem_budget *mem, const struct file_layer *files,
                                        const char *path, struct buf *diags, struct config **out,
                                        struct err *err);

@@ -3,8 +3,8 @@
  * config_source - one YAML file of the configuration: read, and bound to a struct by its schema.
  *
  * Memory    Texts and what is bound live in the arena of the place.
- * Failure   ERR_INVALID with all errors rendered (file:line:col, marker, suggestion) in `diags`; err->detail has the
- *           first on one line. Warnings are rendered into `diags` too.
+ * Failure   ERR_INVALID with all errors rendered (file:line:col, marker, suggestion) in `diags`;
+ *           err->detail has the first on one line. Warnings are rendered into `diags` too.
  */
 #ifndef PHAROS_SERVER_CONFIG_SOURCE_H
 #define PHAROS_SERVER_CONFIG_SOURCE_H

@@ -27,9 +27,9 @@ static struct str size_text(uint64_t bytes, char *text)
     return (struct str){ text, (size_t)len };
 }
 
-static struct str durability_text(int mode)
+static struct str durability_text(enum journal_mode mode)
 {
-    switch ((enum journal_mode)mode) {
+    switch (mode) {
     case JOURNAL_INTERVAL: return STR("interval");
     case JOURNAL_COMMIT: return STR("commit");
     case JOURNAL_OFF: return STR("off");
@@ -42,8 +42,6 @@ void server_flag_in_force(void *ctx, struct str name, char text[API_FLAG_TEXT_SI
 {
     struct server *s = ctx;
     const struct server_options *o = s->options;
-    MUTEX_SCOPE(&s->config_lock);
-    const struct storage_config *file = &config_main(s->config)->storage;
     if (str_eq(name, STR("web.listen-address"))) {
         *io_value = listen_text(s, text);
     } else if (str_eq(name, STR("storage.path")) || str_eq(name, STR("storage.tsdb.path"))) {
@@ -51,11 +49,10 @@ void server_flag_in_force(void *ctx, struct str name, char text[API_FLAG_TEXT_SI
     } else if (str_eq(name, STR("storage.tsdb.retention.time"))) {
         *io_value = (struct str){ text, duration_format(s->retention_ms, text) };
     } else if (str_eq(name, STR("storage.tsdb.retention.size"))) {
-        uint64_t size = o->retention_bytes ? o->retention_bytes : file->tsdb.retention.size_bytes;
-        *io_value = size_text(size, text);
+        *io_value = size_text(s->retention_bytes, text);
     } else if (str_eq(name, STR("storage.durability"))) {
-        *io_value = durability_text(o->durability >= 0 ? o->durability : file->durability);
+        *io_value = durability_text(s->durability);
     } else if (str_eq(name, STR("memory.limit"))) {
-        *io_value = size_text(mem_total(s->mem), text);
+        *io_value = size_text(s->memory_limit, text);
     }
 }

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The memory limit of the process, as the system counts it (RSS), against the budget, which counts what was asked for.
+ * The memory limit of the process against the budget, which counts what was asked for. Mapped files
+ * are left out: the kernel takes their pages back by itself.
  *
- *     limit = what the process is before it does anything (binary, libraries, stacks)
- *           + what an allocator holds beyond what was asked for (a tenth of the limit, 12 MiB at least)
+ *     limit = what the process is before it does anything (data of libraries, stacks)
+ *           + what an allocator holds beyond what was asked for (a tenth of the limit, 12 MiB at
+ *             least)
  *           + the budget of the accounts, at least half of the limit
  *
- * Freed pages are kept by the allocator for some seconds, in each of its arenas: a burst of queries would leave more
- * than that. So the resident size is looked at 4 to 20 times a second, and above 80 % of the limit they are given
- * back when they make a difference.
+ * Freed pages are kept by the allocator for some seconds, in each of its arenas: a burst of queries
+ * would leave more than that. So the resident size is looked at 4 to 20 times a second, and above
+ * 80 % of the limit they are given back when they make a difference.
  */
 #include "os/process.h"
 #include "server/server_priv.h"
@@ -18,7 +20,8 @@
 #define SLACK_PERCENT 10
 #define SLACK_BYTES_MIN ((uint64_t)12 << 20)
 #define LOOK_NS (250ull * 1000000ull)
-#define LOOK_OFTEN_NS (50ull * 1000000ull) /* above half of the limit */
+#define LOOK_OFTEN_NS (50ull * 1000000ull)   /* above half of the limit */
+#define LOOK_AGAIN_NS (5000ull * 1000000ull) /* after giving back that gave nothing */
 
 uint64_t server_memory_limit(uint64_t given_bytes)
 {
@@ -29,7 +32,7 @@ uint64_t server_memory_budget(uint64_t limit_bytes)
 {
     uint64_t slack = limit_bytes / 100 * SLACK_PERCENT;
     if (slack < SLACK_BYTES_MIN) slack = SLACK_BYTES_MIN;
-    uint64_t reserved = process_rss_bytes() + THREADS * STACK_BYTES + slack;
+    uint64_t reserved = process_own_bytes() + THREADS * STACK_BYTES + slack;
     uint64_t least = limit_bytes / 2;
     return limit_bytes > reserved + least ? limit_bytes - reserved : least;
 }
@@ -45,13 +48,16 @@ static void arm(struct server *s, uint64_t after_ns)
 static void on_look(struct loop_timer *t)
 {
     struct server *s = (struct server *)(void *)((char *)t - offsetof(struct server, memory_timer));
-    uint64_t limit = s->memory_limit, rss = process_rss_bytes(), used = mem_total_used(s->mem);
-    bool is_close = rss > limit / 100 * 80, is_worth_it = rss > used + limit / 100 * SLACK_PERCENT;
-    if (is_close && is_worth_it) {
+    const uint64_t limit = s->memory_limit, used = mem_total_used(s->mem);
+    const uint64_t resident = process_own_bytes();
+    uint64_t wait_ns = resident > limit / 2 ? LOOK_OFTEN_NS : LOOK_NS;
+    const bool is_close = resident > limit / 100 * 80;
+    if (is_close && resident > used + limit / 100 * SLACK_PERCENT) {
         mem_release_free_pages();
         stat_add(&s->stats.memory_trims, 1);
+        if (process_own_bytes() + limit / 100 > resident) wait_ns = LOOK_AGAIN_NS;
     }
-    arm(s, rss > limit / 2 ? LOOK_OFTEN_NS : LOOK_NS);
+    arm(s, wait_ns);
 }
 
 void server_memory_watch(struct server *s)

@@ -12,7 +12,8 @@
 #define DRAIN_MS 20000
 #define DIAGS_BYTES_MAX ((size_t)1 << 20)
 #define LIGHT_THREADS 16
-/* Above the number of queries that run at once: for those that wait for the readers of their answers. */
+/* Above the number of queries that run at once: for those that wait for the readers of their
+ * answers. */
 #define QUERY_THREADS_SPARE 12
 #define REQUEST_QUEUE_MAX 1024
 #define RETENTION_DEFAULT_MS (15LL * 86400000)
@@ -64,7 +65,6 @@ static double replay_progress(void *ctx)
 
 static enum err_code open_metrics(struct server *s, const struct config *config, struct err *err)
 {
-    const struct server_options *o = s->options;
     const struct storage_config *storage = &config_main(config)->storage;
     struct metrics_options options = {
         .files = s->files,
@@ -72,10 +72,9 @@ static enum err_code open_metrics(struct server *s, const struct config *config,
         .mem = s->mem,
         .log = &s->sink,
         .dir = s->metrics_dir,
-        .durability = (enum journal_mode)(o->durability >= 0 ? o->durability : storage->durability),
+        .durability = s->durability,
         .retention_ms = s->retention_ms,
-        .retention_bytes =
-            o->retention_bytes ? o->retention_bytes : storage->tsdb.retention.size_bytes,
+        .retention_bytes = s->retention_bytes,
         .exemplars_max = (uint32_t)storage->exemplars.max_exemplars,
         .label_limits = LABEL_LIMITS_DEFAULT,
     };
@@ -334,6 +333,7 @@ static void stop(struct server *s)
     scrape_manager_destroy(s->scrape);
     offload_destroy(s->offload);
     promql_engine_destroy(s->engine);
+    if (s->http) http_server_finish(s->http); /* large writes go on when their client has left */
     if (metrics_close(s->metrics, &err) != ERR_OK) {
         complain("closing the store", &err);
         s->exit_code = 1;
@@ -371,6 +371,18 @@ static bool load_web_config(struct server *s)
     return ok;
 }
 
+/* The command line wins over the file. */
+static void take_storage_options(struct server *s, const struct storage_config *file)
+{
+    const struct server_options *o = s->options;
+    const int64_t from_file_ms = file->tsdb.retention.time_ms;
+    s->retention_ms = o->retention_ms ? o->retention_ms
+                      : from_file_ms  ? from_file_ms
+                                      : RETENTION_DEFAULT_MS;
+    s->retention_bytes = o->retention_bytes ? o->retention_bytes : file->tsdb.retention.size_bytes;
+    s->durability = (enum journal_mode)(o->durability >= 0 ? o->durability : file->durability);
+}
+
 static bool load_first_config(struct server *s)
 {
     struct err err = { 0 };
@@ -381,10 +393,7 @@ static bool load_first_config(struct server *s)
     bool ok = report(rc, s->options->config_file, &diags, &err);
     buf_deinit(&diags);
     if (!ok) return false;
-    int64_t from_file = config_main(s->config)->storage.tsdb.retention.time_ms;
-    s->retention_ms = s->options->retention_ms ? s->options->retention_ms
-                      : from_file              ? from_file
-                                               : RETENTION_DEFAULT_MS;
+    take_storage_options(s, &config_main(s->config)->storage);
     stat_add(&s->stats.reloads, 1);
     stat_set(&s->stats.reload_ok, true);
     stat_set(&s->stats.reload_ts_s, clock_wall_ms(s->clock) / 1000);

@@ -2,8 +2,8 @@
  *
  * server - the life of the process: listeners, store, engine, scraping, and the way back.
  *
- * Threads   server_run runs on the main thread and returns when the server has stopped. Signals must
- *           be blocked before (signals_block).
+ * Threads   server_run runs on the main thread and returns when the server has stopped. Signals
+ *           must be blocked before (signals_block).
  */
 #ifndef PHAROS_SERVER_SERVER_H
 #define PHAROS_SERVER_SERVER_H

@@ -24,7 +24,8 @@ static void collect_host(void *ctx, struct buf *out)
     host_collect(s->host, out);
 }
 
-/* Without a file the server watches itself and its host; with one, it scrapes what the file says. */
+/* Without a file the server watches itself and its host; with one, it scrapes what the file
+ * says. */
 static size_t fill_locals(struct server *s)
 {
     if (!config_is_builtin(s->config)) return 0;

@@ -61,7 +61,10 @@ struct server {
     struct err open_err;
     _Atomic uint32_t replay_permille; /* any thread */
     bool is_new_data, is_stopping;
+    /* as the store was opened with, whatever the file says by now */
     int64_t retention_ms;
+    uint64_t retention_bytes;
+    enum journal_mode durability;
     int exit_code;
     struct server_stats stats;
 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * systemd's watchdog (sd_watchdog_enabled(3)): WATCHDOG=1 twice per period, as long as every loop turns. The timer runs
- * on the main loop, which vouches for itself; a loop of the HTTP server that has been in one turn for a whole period is
- * stuck, and systemd restarts the process.
+ * systemd's watchdog (sd_watchdog_enabled(3)): WATCHDOG=1 twice per period, as long as every loop
+ * turns. The timer runs on the main loop, which vouches for itself; a loop of the HTTP server that
+ * has been in one turn for a whole period is stuck, and systemd restarts the process.
  */
 #include "os/process.h"
 #include "os/socket.h"

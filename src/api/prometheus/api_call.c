@@ -250,7 +250,8 @@ void api_end(struct api_call *c)
 void api_error(struct api_call *c, enum api_error_type type, struct str text)
 {
     struct json_writer *w = &c->json;
-    if (c->is_streaming) { /* the status is sent already: break off, so that nobody takes the part for the whole */
+    if (c->is_streaming) {
+        /* The status is sent already: break off, so that nobody takes the part for the whole. */
         struct http_exchange *ex = c->ex;
         buf_deinit(&c->out);
         arena_deinit(&c->work);

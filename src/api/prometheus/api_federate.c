@@ -85,8 +85,8 @@ static enum err_code collect(struct api_call *c, const struct api_matches *match
     return ERR_OK;
 }
 
-/* The series' labels, then external ones that it does not have, then an empty instance when there is
- * none: that tells the federating server not to put its own there. */
+/* The series' labels, then external ones that it does not have, then an empty instance when there
+ * is none: that tells the federating server not to put its own there. */
 static struct labels federated_labels(struct api_call *c, struct labels own, struct labels external)
 {
     struct label *all = arena_array(&c->work, struct label, own.len + external.len + 1);

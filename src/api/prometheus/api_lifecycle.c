@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * /-/healthy, /-/ready, /-/reload, /-/quit, and the guard that holds requests back until the store is open.
+ * /-/healthy, /-/ready, /-/reload, /-/quit, and the guard that holds requests back until the store
+ * is open.
  */
 #include "api/prometheus/api_priv.h"
 

@@ -62,7 +62,8 @@ static void merge_runs(const struct labels *from, size_t first, size_t mid, size
     }
 }
 
-/* A million label sets take seconds to sort: in runs, so that it ends soon when the client is gone. */
+/* A million label sets take seconds to sort: in runs, so that it ends soon when the client is
+ * gone. */
 static enum err_code sort_series(struct api_call *c, struct series_list *list, struct err *err)
 {
     size_t n = list->len;

@@ -66,7 +66,8 @@ void api_matches_deinit(struct api_matches *m);
 
 /* ---- calls and answers ---- */
 
-/* A route's serve function: set up a call on the loop and run it there, or on a lane of the pool. */
+/* A route's serve function: set up a call on the loop and run it there, or on a lane of the
+ * pool. */
 void api_serve_inline(struct prometheus_api *api, struct http_exchange *ex,
                       void (*run)(struct api_call *call));
 void api_serve_offloaded(struct prometheus_api *api, struct http_exchange *ex,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * /status/..., and the answers of the parts that have nothing to say yet (/rules, /alerts, /alertmanagers).
+ * /status/..., and the answers of the parts that have nothing to say yet (/rules, /alerts,
+ * /alertmanagers).
  */
 #include "api/prometheus/api_priv.h"
 #include "base/duration.h"

@@ -7,6 +7,7 @@
 #include "api/prometheus/api_priv.h"
 #include "codec/snappy.h"
 #include "formats/remote_write.h"
+#include "os/crash.h"
 
 #define DECODED_BYTES_MAX ((size_t)32 << 20)
 #define PART_SERIES_MAX 4096 /* of one turn of the loop: one or two milliseconds */
@@ -36,7 +37,7 @@ static void add_retry_after(struct http_exchange *ex, unsigned seconds)
     if (value.len) http_exchange_add_header(ex, (struct http_header){ STR("Retry-After"), value });
 }
 
-/* Nothing of the request is stored: count why, answer. */
+/* The request is not stored, or not to its end: count why, answer. */
 static void refuse(struct prometheus_api *api, struct http_exchange *ex, enum api_write_fault fault,
                    struct str text)
 {
@@ -159,9 +160,9 @@ static struct str first_refusal(struct prometheus_api *api, const struct batch *
 }
 
 /* What the sender is told about refused samples. What a retry can mend makes the sender try again,
- * since it drops for good what gets a 400, and by default what gets a 429: 503 for lack of memory, 429 for
- * the limits. What is stored already is then a duplicate, which does no harm. Series with bad labels
- * are left out silently, as Prometheus does. */
+ * since it drops for good what gets a 400, and by default what gets a 429: 503 for lack of memory,
+ * 429 for the limits. What is stored already is then a duplicate, which does no harm. Series with
+ * bad labels are left out silently, as Prometheus does. */
 static void judge(struct write_call *w)
 {
     const struct batch *batch = &w->batch;
@@ -281,7 +282,9 @@ static void go_on(void *ctx, struct http_exchange *ex)
 {
     struct write_call *w = ctx;
     struct err err = { 0 };
+    crash_task_set(router_route(ex)->pattern); /* also in later turns */
     enum err_code rc = append_part(w, &err);
+    crash_task_set(NULL);
     if (rc != ERR_OK) {
         struct str text = arena_printf(http_exchange_arena(ex), "%s; retry later\n", err.msg);
         refuse(w->api, ex, rc == ERR_NOMEM ? API_WRITE_NO_MEMORY : API_WRITE_STORAGE, text);

@@ -4,8 +4,8 @@
  * status codes and error texts.
  *
  * Source    prometheus-http-api.md.
- * Threads   Handlers run on the connections' loops; queries and metadata on the offload pool. The object is
- *           immutable once its routes are added.
+ * Threads   Handlers run on the connections' loops; queries and metadata on the offload pool. The
+ *           object is immutable once its routes are added.
  */
 #ifndef PHAROS_API_PROMETHEUS_PROMETHEUS_API_H
 #define PHAROS_API_PROMETHEUS_PROMETHEUS_API_H
@@ -40,12 +40,14 @@ struct api_server_hooks {
     void (*own_metrics)(void *ctx, struct buf *out, enum exposition_format format);
     /* Result and wall time (ms) of the last load of the configuration. */
     void (*reload_status)(void *ctx, bool *out_ok, int64_t *out_ts_ms);
-    /* The external labels of the configuration, sorted, texts in `a`; none when there is no memory. */
+    /* The external labels of the configuration, sorted, texts in `a`; none when there is no
+     * memory. */
     void (*external_labels)(void *ctx, struct arena *a, struct labels *out);
     /* Replay progress, 0..1, while not ready. */
     double (*progress)(void *ctx);
-    /* The value in force of a flag, when that may be another than the one given: set in the file, or
-     * a default that depends. Leaves *io_value alone otherwise; may write it into `text`. May be NULL. */
+    /* The value in force of a flag, when that may be another than the one given: set in the file,
+     * or a default that depends. Leaves *io_value alone otherwise; may write it into `text`. May be
+     * NULL. */
     void (*flag_in_force)(void *ctx, struct str name, char text[API_FLAG_TEXT_SIZE],
                           struct str *io_value);
 };
@@ -102,8 +104,8 @@ struct prometheus_api {
 };
 
 void prometheus_api_init(struct prometheus_api *api, const struct prometheus_api_options *options);
-/* Routes at the root, below `/prometheus`, and below `prefix` ("" or "/x/y") for proxies that do not
- * take the external path off. The api outlives the router. */
+/* Routes at the root, below `/prometheus`, and below `prefix` ("" or "/x/y") for proxies that do
+ * not take the external path off. The api outlives the router. */
 CHECK_RESULT enum err_code prometheus_api_add_routes(struct prometheus_api *api, struct router *r,
                                                      struct str prefix, struct err *err);
 /* The store is open: from here on requests are served. */

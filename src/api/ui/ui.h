@@ -2,9 +2,10 @@
  *
  * ui - the embedded web page: its routes, and how its files are delivered.
  *
- * A page address answers browsers only (Accept contains text/html): the same path may belong to a dialect
- * for everybody else. Files with a hash in their name are immutable; index.html is revalidated by its ETag. The
- * page runs under a strict Content-Security-Policy and below any path prefix (<base href>).
+ * A page address answers browsers only (Accept contains text/html): the same path may belong to a
+ * dialect for everybody else. Files with a hash in their name are immutable; index.html is
+ * revalidated by its ETag. The page runs under a strict Content-Security-Policy and below any path
+ * prefix (<base href>).
  *
  * Source    user-experience.md section 3.
  * Threads   Immutable once its routes are added.

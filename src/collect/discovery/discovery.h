@@ -3,9 +3,9 @@
  * discovery - where targets come from: groups of addresses with labels. Static groups stand in the
  * configuration, file groups in watched JSON or YAML files.
  *
- * Watching  By polling size and modification time each DISCOVERY_POLL_MS (works on every file system,
- *           NFS and bind mounts included); each refresh_interval all files are read anew. A file
- *           that cannot be read or parsed keeps its last good groups, and so do the files of a
+ * Watching  By polling size and modification time each DISCOVERY_POLL_MS (works on every file
+ *           system, NFS and bind mounts included); each refresh_interval all files are read anew. A
+ *           file that cannot be read or parsed keeps its last good groups, and so do the files of a
  *           directory that cannot be listed.
  * Source    scrape-and-config.md section 4.
  * Threads   One owner.

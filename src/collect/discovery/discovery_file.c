@@ -280,7 +280,8 @@ static enum err_code visit(void *arg, const char *name, bool is_dir, struct err 
     return ERR_OK;
 }
 
-/* The shortest path with the same meaning, by its text alone, as Go's filepath.Clean; "" for ".". In place. */
+/* The shortest path with the same meaning, by its text alone, as Go's filepath.Clean; "" for ".".
+ * In place. */
 static void clean_path(char *path)
 {
     size_t root = path[0] == '/', n = root, fixed = root; /* ".." takes nothing below `fixed` */

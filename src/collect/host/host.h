@@ -3,12 +3,13 @@
  * host - metrics of this machine from /proc and /sys, under node_exporter's names, as exposition
  * text: the built-in target "node" goes through the same pipeline as every scraped one.
  *
- * Covered   cpu, load, boot time, context switches, forks, interrupts, processes, memory, disks, file systems,
- *           network devices and interfaces, sockets, pressure, time, uname. Units and names as node_exporter 1.x.
+ * Covered   cpu, load, boot time, context switches, forks, interrupts, processes, memory, disks,
+ *           file systems, network devices and interfaces, sockets, pressure, time, uname. Units and
+ *           names as node_exporter 1.x.
  * Threads   One caller at a time per struct host.
  * Memory    One scratch buffer, kept between calls.
- * Failure   A file that cannot be read leaves its metrics out and sets node_scrape_collector_success 0 for its
- *           collector; nothing else suffers.
+ * Failure   A file that cannot be read leaves its metrics out and sets
+ *           node_scrape_collector_success 0 for its collector; nothing else suffers.
  */
 #ifndef PHAROS_COLLECT_HOST_HOST_H
 #define PHAROS_COLLECT_HOST_HOST_H

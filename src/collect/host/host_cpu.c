@@ -22,7 +22,8 @@ static void put_cpu(struct buf *out, struct str line)
     }
 }
 
-/* Time for guests, in user and nice time as well: two columns behind those of MODES, since Linux 2.6.33. */
+/* Time for guests, in user and nice time as well: two columns behind those of MODES, since Linux
+ * 2.6.33. */
 static void put_guest(struct buf *out, struct str line)
 {
     struct str cpu = host_word(&line);

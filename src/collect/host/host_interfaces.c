@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * /sys/class/net: what the interfaces are (kernel documentation: ABI/testing/sysfs-class-net). The interfaces are those
- * of /proc/net/dev. A file that an interface does not have, or cannot answer now, leaves its sample out.
+ * /sys/class/net: what the interfaces are (kernel documentation: ABI/testing/sysfs-class-net). The
+ * interfaces are those of /proc/net/dev. A file that an interface does not have, or cannot answer
+ * now, leaves its sample out.
  */
 #include <stdio.h>
 

@@ -6,8 +6,8 @@
  *     scrape_begin -> scrape_add_body (or scrape_fail) -> scrape_add_report -> scrape_batch_of
  *                  -> metrics_append -> scrape_settle
  *
- * All or nothing: a body with an error stores nothing of itself; then the scrape is a failed one: up 0 and stale
- * markers for every series that was there before.
+ * All or nothing: a body with an error stores nothing of itself; then the scrape is a failed one:
+ * up 0 and stale markers for every series that was there before.
  *
  * Source    scrape-and-config.md section 6.
  * Threads   One owner. Memory: the arena of the scrape; the cache of the target.

@@ -2,8 +2,8 @@
  *
  * scrape_cache - what one target exposed last time: hash of a line's text -> series of the head.
  *
- * It makes a repeated scrape cheap (no label is decoded, no alias looked up) and knows which series have
- * disappeared, so that they get a stale marker.
+ * It makes a repeated scrape cheap (no label is decoded, no alias looked up) and knows which series
+ * have disappeared, so that they get a stale marker.
  *
  * Layout    Open addressing, linear probing, 32-byte entries, load at most 0.7; rebuilt without the
  *           long unseen when full.
@@ -41,7 +41,8 @@ void scrape_cache_deinit(struct scrape_cache *c);
 
 /* A new scrape begins. */
 void scrape_cache_begin(struct scrape_cache *c);
-/* The entry of `key`, added when *out_is_new; valid until the next call of get. NULL without memory. */
+/* The entry of `key`, added when *out_is_new; valid until the next call of get. NULL without
+ * memory. */
 struct scrape_entry *scrape_cache_get(struct scrape_cache *c, struct hash128 key, bool *out_is_new);
 /* The next entry at or after *pos whose series was there before and is missing now, or NULL. */
 struct scrape_entry *scrape_cache_next_missing(struct scrape_cache *c, size_t *pos);

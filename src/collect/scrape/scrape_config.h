@@ -46,8 +46,8 @@ struct scrape_config {
 };
 extern const struct yaml_schema SCRAPE_CONFIG;
 
-/* Fill in the time-out of `global` and what the scrape configs inherit, and report what does not fit
- * together (duplicate jobs, time-out above interval). For the check function of the whole
+/* Fill in the time-out of `global` and what the scrape configs inherit, and report what does not
+ * fit together (duplicate jobs, time-out above interval). For the check function of the whole
  * configuration; `node` is the list. */
 void scrape_configs_resolve(struct yaml_binder *b, const struct yaml_node *node,
                             struct global_config *global, struct yaml_list *configs);

@@ -3,8 +3,8 @@
 
 #define CONFLICTS_MAX 64
 
-/* Exposed labels that the target overrides get "exported_" in front, as often as needed to be free; short names first,
- * so that the result does not depend on the order of exposition. */
+/* Exposed labels that the target overrides get "exported_" in front, as often as needed to be free;
+ * short names first, so that the result does not depend on the order of exposition. */
 static void rename_conflicts(struct labels_builder *b, struct label *conflicts, size_t count)
 {
     for (size_t i = 1; i < count; i++) {

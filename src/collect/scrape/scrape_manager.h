@@ -6,12 +6,13 @@
  *     scrape_configs -> pool -> discovery -> relabel -> target -> (timer) -> GET -> scrape_batch
  *                    -> metrics_append
  *
- * Each target is scraped at multiples of its interval plus a phase of its own; the sample time is the
- * nominal time when the timer fired within tolerance. A local target's text comes from a function
- * of this process instead of HTTP (own metrics, this host).
+ * Each target is scraped at multiples of its interval plus a phase of its own; the sample time is
+ * the nominal time when the timer fired within tolerance. A local target's text comes from a
+ * function of this process instead of HTTP (own metrics, this host).
  *
- * Threads   One thread with an event loop and an HTTP client of its own. apply, targets, metadata: any other
- *           thread. `lock` guards what they read; the thread holds it only while it changes targets or results.
+ * Threads   One thread with an event loop and an HTTP client of its own. apply, targets, metadata:
+ *           any other thread. `lock` guards what they read; the thread holds it only while it
+ *           changes targets or results.
  * Failure   A target that fails is down (up 0, stale markers); no target disturbs another. Without
  *           memory a scrape is skipped and counted.
  */
@@ -64,7 +65,8 @@ CHECK_RESULT enum err_code scrape_manager_create(const struct scrape_manager_opt
 void scrape_manager_destroy(struct scrape_manager *m);
 
 /* Take over new settings, wholly or (ERR_INVALID, ERR_NOMEM) not at all; targets that stay keep
- * their cache and schedule. On success settings->owner belongs to the manager. Blocks until done. */
+ * their cache and schedule. On success settings->owner belongs to the manager. Blocks until done.
+ */
 CHECK_RESULT enum err_code scrape_manager_apply(struct scrape_manager *m,
                                                 const struct scrape_settings *settings,
                                                 struct err *err);

@@ -66,7 +66,8 @@ static enum err_code create_discoveries(struct scrape_pool *p, struct err *err)
     return ERR_OK;
 }
 
-/* Everything that decides which series a line belongs to: caches of equal meaning are exchangeable. */
+/* Everything that decides which series a line belongs to: caches of equal meaning are
+ * exchangeable. */
 static enum err_code find_meaning(struct scrape_pool *p, struct err *err)
 {
     const struct scrape_config *config = p->config;
@@ -211,8 +212,8 @@ static void keep_dropped(struct scrape_pool *p, struct labels discovered)
 }
 
 /* A new life with the old memory: of its last scrape, and of its series if lines mean the same as
- * before. Otherwise all lines are looked at anew, and what is not exposed under its new labels gets no
- * stale marker (as in Prometheus). Frees `old`. */
+ * before. Otherwise all lines are looked at anew, and what is not exposed under its new labels gets
+ * no stale marker (as in Prometheus). Frees `old`. */
 static void inherit(struct target *fresh, struct target *old, uint64_t meaning)
 {
     target_stop(old);
@@ -359,8 +360,8 @@ static bool is_same_metadata(const struct metadata *a, const struct metadata *b)
            str_eq(a->unit, b->unit);
 }
 
-/* The row that says the same, or NULL; *out_is_full when its family has enough variants. Expositions
- * keep their order: the row behind the last one (`at`) is nearly always the one. */
+/* The row that says the same, or NULL; *out_is_full when its family has enough variants.
+ * Expositions keep their order: the row behind the last one (`at`) is nearly always the one. */
 static struct metadata_row *find_metadata(const struct scrape_pool *p, struct metadata_row *at,
                                           const struct metadata *wanted, bool *out_is_full)
 {

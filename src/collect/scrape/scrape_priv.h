@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * scrape_priv - the structures of the scrape thread. Everything belongs to that thread; what is marked
- * [lock] is changed under manager->lock, because other threads read it.
+ * scrape_priv - the structures of the scrape thread. Everything belongs to that thread; what is
+ * marked [lock] is changed under manager->lock, because other threads read it.
  */
 #ifndef PHAROS_COLLECT_SCRAPE_SCRAPE_PRIV_H
 #define PHAROS_COLLECT_SCRAPE_SCRAPE_PRIV_H
@@ -112,8 +112,9 @@ CHECK_RESULT enum err_code scrape_pool_create_local(struct scrape_manager *m,
                                                     struct scrape_pool **out, struct err *err);
 /* All targets stopped and freed. NULL is a no-op. */
 void scrape_pool_destroy(struct scrape_pool *p);
-/* Look at the discoveries; on a change, or when `force`, build the targets anew. `old` (may be NULL) is
- * the pool of the same job in the previous settings: targets that stay are moved from it. */
+/* Look at the discoveries; on a change, or when `force`, build the targets anew. `old` (may be
+ * NULL) is the pool of the same job in the previous settings: targets that stay are moved from it.
+ */
 void scrape_pool_sync(struct scrape_pool *p, struct scrape_pool *old, bool force);
 /* Remember what a scrape said about its metrics. */
 void scrape_pool_add_metadata(struct scrape_pool *p, const struct metadata *rows, size_t count);

@@ -2,8 +2,8 @@
  *
  * target - one thing to scrape: labels, URL, schedule, and what happened last time.
  *
- * A target is made from a discovered address by the pool's relabelling (target_build) and lives on the
- * scrape thread.
+ * A target is made from a discovered address by the pool's relabelling (target_build) and lives on
+ * the scrape thread.
  *
  * Source    scrape-and-config.md section 3.
  */
@@ -31,13 +31,15 @@ struct target_spec {
 
 enum target_result { TARGET_OK, TARGET_DROPPED, TARGET_INVALID, TARGET_NOMEM };
 
-/* `address` of `group` in a job. TARGET_DROPPED sets out->discovered alone; TARGET_INVALID fills err. */
+/* `address` of `group` in a job. TARGET_DROPPED sets out->discovered alone; TARGET_INVALID fills
+ * err. */
 enum target_result target_build(const struct scrape_config *config,
                                 const struct relabel_rules *rules, const struct target_group *group,
                                 struct str address, struct arena *a, struct target_spec *out,
                                 struct err *err);
 
-/* Phase of a target in its interval, ms in [0, interval): spreads targets evenly and differs between servers. */
+/* Phase of a target in its interval, ms in [0, interval): spreads targets evenly and differs
+ * between servers. */
 int64_t target_phase_ms(const struct target_spec *spec, uint64_t server_seed);
 
 #endif

@@ -324,8 +324,8 @@ static enum err_code value_text(struct block_labels *c, struct series_pair pair,
     return ERR_OK;
 }
 
-/* Where pair `i` of a row in block order stands when sorted by name: the metric name, first here, goes
- * to its place. */
+/* Where pair `i` of a row in block order stands when sorted by name: the metric name, first here,
+ * goes to its place. */
 static size_t sorted_place(const struct series_pair *pairs, size_t i, size_t metric_place)
 {
     if (i == 0) return metric_place;

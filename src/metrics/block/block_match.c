@@ -3,8 +3,8 @@
  * Matchers to ordinals. Each matcher becomes a set W of wanted values of its name and one step:
  *     it refuses ""   result &= series that have a value of W      (W: values that match)
  *     it accepts ""   result -= series that have a value of W      (W: values that do not match)
- * so series without the label need no case of their own. Equalities and literal sets go first, smallest
- * cardinality first (known without reading a posting), subtractions last.
+ * so series without the label need no case of their own. Equalities and literal sets go first,
+ * smallest cardinality first (known without reading a posting), subtractions last.
  */
 #include <string.h>
 

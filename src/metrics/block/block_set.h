@@ -10,12 +10,13 @@
  *           is deleted: the compaction that replaced it was interrupted after it had published its
  *           result.
  * Failure   A block that cannot be opened is left on disk and not served; the rest works. Damage
- *           (ERR_CORRUPT, an unknown version, a missing file) puts it into quarantine until the next
- *           start. Any other reason - no descriptor, no memory, a read error - can pass: the block
- *           waits, and block_set_retry tries it again until it opens. Each change of state is logged
- *           once. block_set_damages and block_set_missing name both kinds.
- * Threads   get/put, state, missing, sum: any thread, a short lock. add, remove, quarantine, reload,
- *           retry: any thread, one at a time (internal lock); retry opens files outside of it.
+ *           (ERR_CORRUPT, an unknown version, a missing file) puts it into quarantine until the
+ *           next start. Any other reason - no descriptor, no memory, a read error - can pass: the
+ *           block waits, and block_set_retry tries it again until it opens. Each change of state is
+ *           logged once. block_set_damages and block_set_missing name both kinds.
+ * Threads   get/put, state, missing, sum: any thread, a short lock. add, remove, quarantine,
+ *           reload, retry: any thread, one at a time (internal lock); retry opens files outside of
+ *           it.
  * Memory    MEM_CACHE.
  */
 #ifndef PHAROS_METRICS_BLOCK_BLOCK_SET_H

@@ -2,9 +2,10 @@
  *
  * index_read - the index file of a block, mapped: texts, names, values, postings, series rows.
  *
- * Checks    index_view_init checks the table of contents; the crc of a section is checked at its first use. Behind
- *           that every number read is still bounded: any bytes are safe.
- * Threads   A view: any thread (the marks of checked sections are atomic). Cursors: one thread each.
+ * Checks    index_view_init checks the table of contents; the crc of a section is checked at its
+ *           first use. Behind that every number read is still bounded: any bytes are safe.
+ * Threads   A view: any thread (the marks of checked sections are atomic). Cursors: one thread
+ *           each.
  * Memory    None of its own but the cursors' small buffers.
  * Failure   ERR_CORRUPT with block, offset and section in err->detail.
  */

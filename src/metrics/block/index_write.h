@@ -3,10 +3,10 @@
  * index_write - the index file of a block: series are added in block order, everything is written
  * at the end.
  *
- * Algorithm Rows of pair ids are kept in order of appearance (row_store). At the end texts and pairs are
- *           sorted, and the rows are read once per window of postings: the cardinality of each is known,
- *           so a window is a range of postings whose ids fit into memory, filled by counting sort. One window is
- *           enough for most blocks.
+ * Algorithm Rows of pair ids are kept in order of appearance (row_store). At the end texts and
+ *           pairs are sorted, and the rows are read once per window of postings: the
+ *           cardinality of each is known, so a window is a range of postings whose ids fit into memory, filled by counting
+ *           sort. One window is enough for most blocks.
  * Memory    MEM_COMPACTION; see block_writer.h.
  * Threads   One owner.
  */

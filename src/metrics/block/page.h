@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * page - about 64 series' vectors with a columnar header: the unit of I/O, checksum, compression and cache.
+ * page - about 64 series' vectors with a columnar header: the unit of I/O, checksum, compression
+ * and cache.
  *
  * Format    docs/formats.md, "pages". 40 bytes of header, then the body (raw, one zstd frame, or a
  *           frame of the columns and the payloads as they are):
- *           columns H1 ordinals, H2 type bytes, H3 sample counts, H4 timestamp descriptors, H5 value
- *           descriptors, H6 summaries (absent unless kind bit 4 says so; not written yet), H7 payload
- *           lengths, H8 start timestamps (none yet), the payloads, 8 zero bytes.
+ *           columns H1 ordinals, H2 type bytes, H3 sample counts, H4 timestamp descriptors, H5
+ *           value descriptors, H6 summaries (absent unless kind bit 4 says so; not written yet), H7
+ *           payload lengths, H8 start timestamps (none yet), the payloads, 8 zero bytes.
  * Threads   One owner per builder and per view.
  * Memory    Builder: MEM_COMPACTION. View: the account given; at most PAGE_RAW_MAX plus a directory
  *           of its vectors.
@@ -70,7 +71,8 @@ CHECK_RESULT enum err_code page_builder_add(struct page_builder *b, uint32_t ord
                                             size_t count, struct err *err);
 /* Must the page be closed before a vector of this series is added? */
 bool page_builder_is_full(const struct page_builder *b, uint32_t ordinal);
-/* Append header and stored body to `out` and start over. At least one vector must have been added. */
+/* Append header and stored body to `out` and start over. At least one vector must have been
+ * added. */
 CHECK_RESULT enum err_code page_builder_finish(struct page_builder *b, struct buf *out,
                                                struct err *err);
 
@@ -96,9 +98,11 @@ void page_view_init(struct page_view *v, struct mem_budget *mem, enum mem_accoun
 void page_view_deinit(struct page_view *v);
 /* Memory for the page's `size` bytes as they are in the file; NULL when there is none. */
 uint8_t *page_view_reserve(struct page_view *v, size_t size);
-/* Check and index the page of `size` bytes that the caller has put into page_view_reserve's memory. */
+/* Check and index the page of `size` bytes that the caller has put into page_view_reserve's
+ * memory. */
 CHECK_RESULT enum err_code page_view_load(struct page_view *v, size_t size, struct err *err);
-/* Decode the timestamps of vector `i`. *out_values: where its values begin, for page_view_values. */
+/* Decode the timestamps of vector `i`. *out_values: where its values begin, for
+ * page_view_values. */
 CHECK_RESULT enum err_code page_view_times(struct page_view *v, size_t i,
                                            const struct time_dict_view *dict, int64_t *out_ts_ms,
                                            struct rd *out_values, struct err *err);

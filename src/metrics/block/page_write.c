@@ -9,8 +9,8 @@
 
 /* What a vector takes in the columns, on average; only for closing the page in time. */
 #define COLUMNS_PER_VECTOR 24
-/* Compressed only if that saves this part of the page: the columns, which costs a reader about 2 us;
- * the whole body, payloads too. */
+/* Compressed only if that saves this part of the page: the columns, which costs a reader about 2
+ * us; the whole body, payloads too. */
 #define COLUMNS_GAIN 128
 #define BODY_GAIN 10
 #define TYPE_RUN 0xff

@@ -3,8 +3,8 @@
  * retention - which blocks must go: by time (maxt <= now - keep) and by size, oldest first.
  *
  * Pure planning plus one function that carries the plan out. Works with zero free bytes.
- * Blocks that wait to be opened count by their size, and are not dropped: whether they are the oldest
- * is seen when they open. Blocks in quarantine neither count nor go: a person decides.
+ * Blocks that wait to be opened count by their size, and are not dropped: whether they are the
+ * oldest is seen when they open. Blocks in quarantine neither count nor go: a person decides.
  */
 #ifndef PHAROS_METRICS_BLOCK_RETENTION_H
 #define PHAROS_METRICS_BLOCK_RETENTION_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * row_store - rows of u32 in order of appearance: the pair ids of each series of a block under
- * construction. Read front to back as often as needed; beyond `memory_max` bytes they go to a scratch
- * file in the staging directory.
+ * construction. Read front to back as often as needed; beyond `memory_max` bytes they go to a
+ * scratch file in the staging directory.
  *
  * Threads   One owner. Memory: MEM_COMPACTION.
  */

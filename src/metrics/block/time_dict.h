@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * time_dict - the timestamp dictionary of a block (section TSDICT): vectors that occur more than once are stored
- * once. All series of one target share their scrape times, however far apart they stand in the block.
+ * time_dict - the timestamp dictionary of a block (section TSDICT): vectors that occur more than
+ * once are stored once. All series of one target share their scrape times, however far apart they
+ * stand in the block.
  *
  * Format    u32 count, u32 0, u32 offset[count] from the start of the section, entries, 8 zero
  *           bytes. Entry: u8 codec (GAPS or JITTER), uvarint n, descriptor (base: the block's
  *           mint), payload.
  * Algorithm A vector seen for the first time is only remembered by its 128-bit hash (seeded per
  *           block) and stands inline; from the second time on it has an id.
- * Memory    Writer: MEM_COMPACTION, at most TIME_DICT_SEEN_MAX hashes and TIME_DICT_BYTES_MAX bytes; when full, new
- *           vectors simply stay inline.
+ * Memory    Writer: MEM_COMPACTION, at most TIME_DICT_SEEN_MAX hashes and TIME_DICT_BYTES_MAX
+ *           bytes; when full, new vectors simply stay inline.
  */
 #ifndef PHAROS_METRICS_BLOCK_TIME_DICT_H
 #define PHAROS_METRICS_BLOCK_TIME_DICT_H

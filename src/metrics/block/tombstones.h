@@ -3,8 +3,9 @@
  * tombstones - intervals of series that are deleted but still stand in the block's pages.
  *
  * Format    File "tombstones": u32 magic "PHTS", u16 version 1, u16 0, u64 count, count entries of
- *           u32 ordinal, u32 0, i64 mint, i64 maxt (both inclusive), u32 crc32c of all before. Sorted by
- *           (ordinal, mint); the intervals of a series neither overlap nor touch. Little endian.
+ *           u32 ordinal, u32 0, i64 mint, i64 maxt (both inclusive), u32 crc32c of all before.
+ *           Sorted by (ordinal, mint); the intervals of a series neither overlap nor touch. Little
+ *           endian.
  * Life      Immutable and reference counted; a delete makes a new one.
  * Memory    MEM_CACHE, 24 bytes per interval.
  * Threads   Any.

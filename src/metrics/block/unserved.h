@@ -8,8 +8,8 @@
  * say EIO must not be asked all the time.
  *
  * Threads   Reading: any. Changing: one at a time (block_set's change_lock).
- * Memory    MEM_CACHE, below 1 KiB per block. Room is made before a block is opened, so that no reason
- *           is lost for want of memory.
+ * Memory    MEM_CACHE, below 1 KiB per block. Room is made before a block is opened, so that no
+ *           reason is lost for want of memory.
  */
 #ifndef PHAROS_METRICS_BLOCK_UNSERVED_H
 #define PHAROS_METRICS_BLOCK_UNSERVED_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Which codec holds a vector of integers in the fewest bytes: the exact size of each from histograms
- * of bit lengths.
+ * Which codec holds a vector of integers in the fewest bytes: the exact size of each from
+ * histograms of bit lengths.
  */
 #include <string.h>
 
@@ -100,8 +100,8 @@ static bool fill_delta(const int64_t *restrict y, size_t count, uint64_t *restri
     return true;
 }
 
-/* u[i] = zigzag of the (i+1)-th difference of differences, count - 2 of them. The deltas are known not to
- * overflow. */
+/* u[i] = zigzag of the (i+1)-th difference of differences, count - 2 of them. The deltas are known
+ * not to overflow. */
 static bool fill_dod(const int64_t *restrict y, size_t count, uint64_t *restrict u)
 {
     int64_t last = y[1] - y[0], dod;

@@ -8,13 +8,13 @@
  *           with g the gcd of all differences, and y goes into the smallest of
  *               CONST  nothing      FOR    y - min, w bits each      DELTA  differences - min
  *               DOD    zigzag differences of differences             SPARSE (gap, delta) per change
- *           FOR, DELTA and DOD move outliers into exceptions (PFOR: Zukowski et al. 2006). Many series
- *           stand still between two changes: RUNS_FOR, RUNS_DELTA and RUNS_DOD store one bit per
- *           sample (does it differ from the one before?) and only one value per run.
+ *           FOR, DELTA and DOD move outliers into exceptions (PFOR: Zukowski et al. 2006). Many
+ *           series stand still between two changes: RUNS_FOR, RUNS_DELTA and RUNS_DOD store one bit
+ *           per sample (does it differ from the one before?) and only one value per run.
  *           NaNs, infinities, -0.0 and up to three odd values stand in a list of specials.
- *           What is no decimal is stored as the integers that its bits are, by the same codecs; or, if
- *           smaller, by RAWX (differences of the bits, byte planes, repeats skipped) or XOR (Gorilla,
- *           Pelkonen et al. 2015, with the control codes of Prometheus' XOR2 chunks).
+ *           What is no decimal is stored as the integers that its bits are, by the same codecs; or,
+ *           if smaller, by RAWX (differences of the bits, byte planes, repeats skipped) or XOR
+ *           (Gorilla, Pelkonen et al. 2015, with the control codes of Prometheus' XOR2 chunks).
  * Source    spec: storage-engine.md section 8.
  * Threads   One owner per encoder; decoding uses the caller's scratch.
  * Failure   Decoding any bytes is safe: ERR_CORRUPT, never a read outside payload + slack.
@@ -95,8 +95,8 @@ void value_encode(struct value_encoder *enc, const double *values, size_t count,
 
 /* The descriptor column (H5) of one vector; codec and has_specials are in the type byte (H2). */
 void value_desc_put(const struct value_desc *d, struct buf *out);
-/* Reads what value_desc_put wrote; d->codec and d->has_specials are set by the caller. False when the
- * descriptor cannot be of `count` values. */
+/* Reads what value_desc_put wrote; d->codec and d->has_specials are set by the caller. False when
+ * the descriptor cannot be of `count` values. */
 bool value_desc_read(struct rd *r, size_t count, struct value_desc *d);
 
 /* Decode the payload at `r` into out[0..count); may write up to 8 values more. The bytes after the

@@ -47,11 +47,11 @@ struct value_choice {
     unsigned w, wx, patches;
 };
 
-/* The smallest codec for enc->x (which holds y); ties go to the fastest to decode: FOR, DELTA, SPARSE, DOD,
- * RUNS. Fills enc->runs for RUNS. False: none can hold it. */
+/* The smallest codec for enc->x (which holds y); ties go to the fastest to decode: FOR, DELTA,
+ * SPARSE, DOD, RUNS. Fills enc->runs for RUNS. False: none can hold it. */
 bool value_choose(struct value_encoder *enc, size_t count, struct value_choice *out);
-/* What FOR, DELTA or DOD of y[0..count) packs into u: count, count - 1, count - 2 integers. False on
- * overflow or when there are too few. */
+/* What FOR, DELTA or DOD of y[0..count) packs into u: count, count - 1, count - 2 integers. False
+ * on overflow or when there are too few. */
 bool value_fill(enum value_codec codec, const int64_t *y, size_t count, uint64_t *u,
                 int64_t *out_base);
 /* Positions i with x[i] != x[i-1] into enc->change_at; returns how many. */

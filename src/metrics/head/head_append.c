@@ -292,7 +292,7 @@ static void log_metadata(struct append *a, struct buf *payload)
 {
     uint64_t position = 0;
     struct err err = { 0 };
-    if (payload->len == 0) return;
+    if (payload->len == 0 && !buf_failed(payload)) return;
     if (head_log(a->h, JOURNAL_METADATA, payload, true, &position, &err) != ERR_OK)
         log_warn(&a->h->log, "metadata not logged; a restart forgets it", LOG_ERR(&err));
     if (position > a->position) a->position = position;

@@ -26,7 +26,8 @@ CHECK_RESULT enum err_code head_cut_create(struct head *h, int64_t mint_ms, int6
                                            size_t part_series, struct head_cut **out,
                                            struct err *err);
 /* The next series that has samples in the range. Labels and samples are borrowed until the next
- * call. ERR_NOTFOUND at the end (err untouched), ERR_NOMEM, ERR_CORRUPT (a chunk cannot be read). */
+ * call. ERR_NOTFOUND at the end (err untouched), ERR_NOMEM, ERR_CORRUPT (a chunk cannot be read).
+ */
 CHECK_RESULT enum err_code head_cut_next(struct head_cut *c, struct labels *out_labels,
                                          struct sample_columns *out_samples, struct err *err);
 void head_cut_destroy(struct head_cut *c);

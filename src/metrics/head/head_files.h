@@ -15,7 +15,8 @@
  * Write     One write of many entries, one fdatasync, then the grown prefix is mapped anew. A
  *           file whose write or sync failed is never touched again; the next write begins a new
  *           one.
- * Threads   scan, write, drop: any thread, one at a time (own lock). head_files_locate: any thread inside an epoch guard.
+ * Threads   scan, write, drop: any thread, one at a time (own lock). head_files_locate: any thread
+ *           inside an epoch guard.
  * Memory    MEM_HEAD; mappings are not charged.
  * Source    storage-engine.md section 6.4.
  */
@@ -80,8 +81,8 @@ CHECK_RESULT enum err_code head_files_write(struct head_files *f, struct bytes e
                                             int64_t maxt_ms, uint16_t *out_file,
                                             uint32_t *out_place, struct err *err);
 
-/* Where a chunk lies: its entry and what follows in the file; empty when there is none. Cheap; asked
- * under the lock that guards (file, place). Valid until the guard is left. */
+/* Where a chunk lies: its entry and what follows in the file; empty when there is none. Cheap;
+ * asked under the lock that guards (file, place). Valid until the guard is left. */
 struct bytes head_files_locate(const struct head_files *f, uint16_t file, uint32_t place);
 /* Payload of a located entry, its crc checked; empty when it is damaged. */
 struct bytes head_file_payload(struct bytes located);

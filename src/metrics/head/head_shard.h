@@ -179,8 +179,8 @@ void shard_discard(struct head_shard *s, const struct series_draft *d);
  * shard_release_slot. */
 void shard_unlink(struct head_shard *s, uint32_t slot);
 void shard_release_slot(struct head_shard *s, uint32_t slot);
-/* Take a page of ref -> slot cells out that will never be used again; NULL = none. Begins the search
- * at *ref and moves it on. For paged_free_unlinked when the readers have left. */
+/* Take a page of ref -> slot cells out that will never be used again; NULL = none. Begins the
+ * search at *ref and moves it on. For paged_free_unlinked when the readers have left. */
 void *shard_unlink_dead_refs(struct head_shard *s, uint32_t *ref);
 
 /* A new node on the list of `slot`; 0 = no memory. */

@@ -15,8 +15,8 @@ void paged_init(struct paged *p, struct mem_budget *mem, enum mem_account accoun
     p->page_log2 = page_log2;
 }
 
-/* Exactly the elements: page sizes are powers of two, which the allocator has classes for (and which
- * it aligns to memory pages). One byte more would cost a quarter. */
+/* Exactly the elements: page sizes are powers of two, which the allocator has classes for (and
+ * which it aligns to memory pages). One byte more would cost a quarter. */
 static size_t page_bytes(const struct paged *p)
 {
     return (size_t)p->elem_size << p->page_log2;

@@ -44,8 +44,8 @@ void paged_deinit(struct paged *p);
 __attribute__((warn_unused_result)) bool paged_ensure(struct paged *p, uint32_t index);
 /* Give the page that holds `index` back; the others stay. */
 void paged_free_page(struct paged *p, uint32_t index);
-/* The same in two steps, for pages that readers may be looking at: unlink, and free what it returned
- * when they have left (under the owner's lock). */
+/* The same in two steps, for pages that readers may be looking at: unlink, and free what it
+ * returned when they have left (under the owner's lock). */
 void *paged_unlink_page(struct paged *p, uint32_t index);
 void paged_free_unlinked(struct paged *p, void *page);
 /* Bytes taken from the budget. */

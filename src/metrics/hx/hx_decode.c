@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Decoding of hx chunks. A careful reader of one sample (read_sample) and, for the samples that make
- * up nearly all of a chunk, a loop that keeps its state in registers (read_fast): on time with the
- * same value, on time with a changed value, and a little late. It loads whole words, for which
- * chunks of the usual size are copied in front of zeros; at anything else the careful reader goes on.
+ * Decoding of hx chunks. A careful reader of one sample (read_sample) and, for the samples that
+ * make up nearly all of a chunk, a loop that keeps its state in registers (read_fast): on time with
+ * the same value, on time with a changed value, and a little late. It loads whole words, for which
+ * chunks of the usual size are copied in front of zeros; at anything else the careful reader goes
+ * on.
  */
 #include <string.h>
 

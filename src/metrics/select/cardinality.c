@@ -13,8 +13,8 @@ struct candidate {
     uint64_t count;
 };
 
-/* The `limit` largest counts so far: a heap with the smallest at the root. Of equal counts the texts
- * that are smaller by bytes win, so that the answer is always the same. */
+/* The `limit` largest counts so far: a heap with the smallest at the root. Of equal counts the
+ * texts that are smaller by bytes win, so that the answer is always the same. */
 struct top {
     struct candidate *rows;
     size_t count, limit;

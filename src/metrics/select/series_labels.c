@@ -2,9 +2,9 @@
  *
  * Labels and group keys of the series of a set.
  *
- * A group key is the hash of the labels that are kept. In the head the kept labels are pair ids, and
- * most series of a query share them: a small memo goes from the hash of the kept ids to the key, so
- * that texts are gathered once per combination.
+ * A group key is the hash of the labels that are kept. In the head the kept labels are pair ids,
+ * and most series of a query share them: a small memo goes from the hash of the kept ids to the
+ * key, so that texts are gathered once per combination.
  */
 #include <string.h>
 

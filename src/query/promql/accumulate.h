@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * accumulate - what an aggregation knows of a group so far, one cell per step: rows go in, partial results merge, a value
- * comes out. Of sum, avg, count, min, max, group, stddev, stdvar.
+ * accumulate - what an aggregation knows of a group so far, one cell per step: rows go in, partial
+ * results merge, a value comes out. Of sum, avg, count, min, max, group, stddev, stdvar.
  *
  *     sum      s + c is the sum (Kahan-Neumaier)
  *     avg      s + c is the sum, or the mean once is_mean: from where the sum would have overflowed

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Aggregations that need no rows afterwards: sum, avg, count, min, max, group, stddev, stdvar. Rows of
- * a stream go straight into accumulators of their group, so that memory follows the groups.
+ * Aggregations that need no rows afterwards: sum, avg, count, min, max, group, stddev, stdvar. Rows
+ * of a stream go straight into accumulators of their group, so that memory follows the groups.
  *
  * Parallel  The series are cut into parts whose number depends on the query alone; each part has
- *           accumulators of its own, merged in the order of the parts. So the result is the same bits on any number of
- *           cores. With many groups one part per group range is used instead: then nothing needs merging.
+ *           accumulators of its own, merged in the order of the parts. So the result is the same
+ *           bits on any number of cores. With many groups one part per group range is used instead:
+ *           then nothing needs merging.
  */
 #include "query/promql/accumulate.h"
 #include "query/promql/eval.h"

@@ -36,6 +36,8 @@ static bool names_have(struct promql_names names, struct str name)
  * the grouping, and `without` may take the new value away again. */
 static void group_apart_from_value(struct rows *r, bool is_named)
 {
+    /* `without` always drops the name */
+    is_named = is_named || str_eq(r->value_label, LABEL_METRIC_NAME);
     r->is_value_hidden = r->grouping.is_without && is_named;
     if (r->grouping.is_without) return;                            /* its name was added */
     struct str *kept = (struct str *)(uintptr_t)r->grouping.names; /* sorted_names made the list */
@@ -94,7 +96,8 @@ static int by_rank(const void *a, const void *b)
     return order ? order : (x->series > y->series) - (x->series < y->series);
 }
 
-/* k must be a count at every step, with input or without, unless nothing is asked for at any of them. (Releases before
+/* k must be a count at every step, with input or without, unless nothing is asked for at any of
+ * them. (Releases before
  * 3.14 looked at k only where there was input: `topk(NaN, nothing)` was empty there.) */
 static enum err_code check_k(struct rows *r)
 {

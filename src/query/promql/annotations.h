@@ -36,7 +36,8 @@ __attribute__((format(printf, 3, 4))) void annotations_info(struct annotations *
                                                             ...);
 /* What the store says about its data; the text is copied. */
 void annotations_warn_store(struct annotations *a, struct str text);
-/* "PromQL warning: ... (LINE:COL)", or the store's own words; sorted, texts in `out`. NULL without memory. */
+/* "PromQL warning: ... (LINE:COL)", or the store's own words; sorted, texts in `out`. NULL without
+ * memory. */
 struct str *annotations_render(const struct annotation *list, size_t count, const char *word,
                                struct str query, struct arena *out);
 

@@ -2,9 +2,10 @@
  *
  * Operators between vectors: matching by labels, arithmetic, comparison, sets, fill.
  *
- * Each series of either side gets the dense id of its signature (the labels that are compared). At each step a
- * table from signature to the element of the "one" side answers who matches whom. Output series are
- * found by the labels of the result, so that pairs that take turns over time share one.
+ * Each series of either side gets the dense id of its signature (the labels that are compared). At
+ * each step a table from signature to the element of the "one" side answers who matches whom.
+ * Output series are found by the labels of the result, so that pairs that take turns over time
+ * share one.
  *
  * Source    promql.md section 7.
  */
@@ -174,7 +175,8 @@ static enum err_code grow_pairs(struct matching *t)
     return ERR_OK;
 }
 
-/* Output of the pair; one == UINT32_MAX: the one side is filled; many == UINT32_MAX: the many side is. */
+/* Output of the pair; one == UINT32_MAX: the one side is filled; many == UINT32_MAX: the many side
+ * is. */
 static enum err_code output_of_pair(struct matching *t, uint32_t many, uint32_t one, uint32_t *out)
 {
     uint64_t key = ((uint64_t)many + 1) << 32 | (one == UINT32_MAX ? UINT32_MAX : one + 1);
@@ -280,8 +282,8 @@ static enum err_code put_result(struct matching *t, uint32_t many, uint32_t one,
     return ERR_OK;
 }
 
-/* One element of the many side at step k. With group_right Prometheus exchanges the sides but not the fills: fill_right
- * always stands for the one side, fill_left for the many side. */
+/* One element of the many side at step k. With group_right Prometheus exchanges the sides but not
+ * the fills: fill_right always stands for the one side, fill_left for the many side. */
 static enum err_code match_one(struct matching *t, uint32_t i, size_t k)
 {
     double mine = t->many->series[i].row.value[k], other;
@@ -289,8 +291,9 @@ static enum err_code match_one(struct matching *t, uint32_t i, size_t k)
     bool fills = t->m->has_fill_right;
     if (!one && !fills) return ERR_OK;
     if (t->m->card == PROMQL_ONE_TO_ONE) {
-        /* Whether or not a filter lets the pairs through. (Releases before 3.14 counted only the pairs with a result,
-         * so that such a filter worked or failed with the values of the moment.) */
+        /* Whether or not a filter lets the pairs through. (Releases before 3.14 counted only the
+         * pairs with a result, so that such a filter worked or failed with the values of the
+         * moment.) */
         if (t->matched[id] == k + 1) {
             return eval_fail(t->e, ERR_INVALID,
                              "multiple matches for labels: many-to-one matching must be explicit "

@@ -4,17 +4,18 @@
  *
  *     text -> parse -> prepare -> evaluate by series over a pool of workers -> promql_result
  *
- * Execution Series at a time with columnar buffers: a worker takes a morsel of 64 series, decodes each into
+ * Execution Series at a time with columnar buffers: a worker takes a morsel of 64 series, decodes
+ * each into
  *           columns, slides the windows over them in O(samples + steps) and pushes rows into group
- *           accumulators, so that sum(rate(..)) over a million series needs memory for groups. Morsels are merged in
- *           their order with compensated sums: results do not depend on timing.
- *           Source: storage-engine.md section 17; semantics: promql.md.
- * Threads   engine_query_* from any number of threads; at most `concurrency` run, others queue within
- *           their time-out. The engine owns the worker pool.
+ *           accumulators, so that sum(rate(..)) over a million series needs memory for groups.
+ *           Morsels are merged in their order with compensated sums: results do not depend on
+ *           timing. Source: storage-engine.md section 17; semantics: promql.md.
+ * Threads   engine_query_* from any number of threads; at most `concurrency` run, others queue
+ *           within their time-out. The engine owns the worker pool.
  * Memory    Each query has an arena of MEM_QUERY for its result and one per worker, capped; over
  *           it: ERR_LIMIT with the limit's name.
- * Failure   The texts of promql.md section 6 in err->detail; the API maps codes: ERR_INVALID bad_data, ERR_LIMIT
- *           and others execution, ERR_TIMEOUT timeout, ERR_CANCELLED canceled.
+ * Failure   The texts of promql.md section 6 in err->detail; the API maps codes: ERR_INVALID
+ *           bad_data, ERR_LIMIT and others execution, ERR_TIMEOUT timeout, ERR_CANCELLED canceled.
  */
 #ifndef PHAROS_QUERY_PROMQL_ENGINE_H
 #define PHAROS_QUERY_PROMQL_ENGINE_H
@@ -58,7 +59,8 @@ CHECK_RESULT enum err_code promql_engine_create(const struct promql_engine_optio
                                                 struct promql_engine **out, struct err *err);
 /* No query may be running. NULL is a no-op. */
 void promql_engine_destroy(struct promql_engine *e);
-/* Cancel what runs and what waits (CANCEL_SHUTDOWN); later queries fail at once. NULL is a no-op. */
+/* Cancel what runs and what waits (CANCEL_SHUTDOWN); later queries fail at once. NULL is a
+ * no-op. */
 void promql_engine_stop(struct promql_engine *e);
 /* The time-out of a query that wants `wanted_ms` (0: none in particular). */
 int64_t promql_engine_timeout_ms(const struct promql_engine *e, int64_t wanted_ms);
@@ -107,8 +109,8 @@ struct promql_statistics {
     uint64_t bytes_peak;
 };
 
-/* Evaluate; the result lives in `a` (arena of MEM_QUERY, owned by the caller). *stats is filled also on failure; may
- * be NULL. */
+/* Evaluate; the result lives in `a` (arena of MEM_QUERY, owned by the caller). *stats is filled
+ * also on failure; may be NULL. */
 CHECK_RESULT enum err_code promql_engine_query(struct promql_engine *e,
                                                const struct promql_query *query, struct arena *a,
                                                struct promql_result *out,

@@ -5,15 +5,17 @@
  * A value of one expression over the grid is
  *     scalar  a row of T doubles, all present
  *     vector  series, each a row of T doubles and T flags (1 = there is a point at that step)
- *     stream  a vector that is not computed yet: a base that makes rows by series (selector, window function,
+ *     stream  a vector that is not computed yet: a base that makes rows by series (selector, window
+ *     function,
  *             or an existing vector) and a chain of maps over each row. Aggregations consume it row
  *             by row, so it never exists as a whole; eval_vector() makes a vector of it.
  *
  * Rows      value[T], has[T]; value is meaningless where has is 0.
- * Names     A series keeps its labels whole; `drop_name` marks that its metric name goes. Immediate mode strips it
- *           when a vector is made, delayed mode at the end of the query (promql.md section 10).
- * Threads   A query is driven by one thread; the parts of a stream run on the pool's workers, each with its arena and
- *           buffers (eval.workers[w]).
+ * Names     A series keeps its labels whole; `drop_name` marks that its metric name goes. Immediate
+ *           mode strips it when a vector is made, delayed mode at the end of the query (promql.md
+ *           section 10).
+ * Threads   A query is driven by one thread; the parts of a stream run on the pool's workers, each
+ *           with its arena and buffers (eval.workers[w]).
  * Memory    Everything lives in the query's arenas and goes with them.
  * Errors    The first one of any worker wins; texts as promql.md section 6.
  */
@@ -28,7 +30,8 @@
 
 #define EVAL_WORKERS_MAX 65
 #define MORSEL_SERIES 64
-/* Times of queries and of @ lie within +- this: sums with offsets and ranges (at most 2^63 ns each) never wrap. */
+/* Times of queries and of @ lie within +- this: sums with offsets and ranges (at most 2^63 ns each)
+ * never wrap. */
 #define EVAL_TS_MAX ((int64_t)1 << 62)
 
 /* Steps start, start + step, ..., count of them. */
@@ -107,8 +110,8 @@ CHECK_RESULT enum err_code eval_row(struct eval *e, struct arena *a, size_t step
 /* Labels without __name__, __type__ and __unit__. ERR_NOMEM. */
 CHECK_RESULT enum err_code labels_without_metadata(struct eval *e, struct labels in,
                                                    struct labels *out);
-/* Strip names where drop_name is set (immediate mode, or the end), then join series of equal labels with
- * disjoint points; points at the same step are the labelset error. */
+/* Strip names where drop_name is set (immediate mode, or the end), then join series of equal labels
+ * with disjoint points; points at the same step are the labelset error. */
 CHECK_RESULT enum err_code vector_settle_names(struct eval *e, const struct grid *g,
                                                struct vector *v);
 /* The same unless names are removed at the end only. */
@@ -168,9 +171,10 @@ struct stream {
 CHECK_RESULT enum err_code stream_open(struct eval *e, const struct promql_expr *x,
                                        const struct grid *g, struct stream *out);
 void stream_close(struct stream *s);
-/* Immediate name removal, at the operation that drops the name: metrics that then are equal are the labelset error, or one
- * series if they take turns, before a later filter may hide them. Where there are any the stream becomes a vector;
- * selectors of one metric cannot have that and cost nothing. */
+/* Immediate name removal, at the operation that drops the name: metrics that then are equal are the
+ * labelset error, or one series if they take turns, before a later filter may hide them. Where
+ * there are any the stream becomes a vector; selectors of one metric cannot have that and cost
+ * nothing. */
 CHECK_RESULT enum err_code stream_settle_names(struct eval *e, const struct grid *g,
                                                struct stream *s);
 size_t stream_count(const struct stream *s);
@@ -196,7 +200,8 @@ CHECK_RESULT enum err_code row_maker_open(struct row_maker *m, struct eval *e,
                                           const struct stream *s, const struct grid *g,
                                           struct arena *a);
 void row_maker_close(struct row_maker *m);
-/* The row of series i in m->row, valid until the next call; *out_any = false when it has no point. */
+/* The row of series i in m->row, valid until the next call; *out_any = false when it has no
+ * point. */
 CHECK_RESULT enum err_code row_maker_next(struct row_maker *m, size_t i, bool *out_any);
 
 /* All rows of a stream as a vector. */

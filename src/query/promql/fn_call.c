@@ -18,7 +18,8 @@ static const struct promql_selector *direct_selector(const struct promql_expr *x
     return x->kind == PROMQL_VECTOR_SELECTOR ? x->selector : NULL;
 }
 
-/* The `=` matchers of a direct selector, without the name and without labels matched more than once. */
+/* The `=` matchers of a direct selector, without the name and without labels matched more than
+ * once. */
 static enum err_code absent_labels(struct eval *e, const struct promql_expr *arg,
                                    struct labels *out)
 {
@@ -86,7 +87,8 @@ static enum err_code fn_absent(struct eval *e, const struct promql_expr *x, cons
     return put_absent(e, x->call->args[0], g, present, out);
 }
 
-/* Through last_over_time of the same argument: a point wherever there is a sample, and no name dropped. */
+/* Through last_over_time of the same argument: a point wherever there is a sample, and no name
+ * dropped. */
 static enum err_code fn_absent_over_time(struct eval *e, const struct promql_expr *x,
                                          const struct grid *g, struct vector *out)
 {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Classic histograms: histogram_quantile, histogram_quantiles and histogram_fraction over series with `le`.
+ * Classic histograms: histogram_quantile, histogram_quantiles and histogram_fraction over series
+ * with `le`.
  *
- * Series are grouped by their labels without `le`; in each group the buckets of a step are sorted by
- * bound, equal bounds merged, and read as a cumulative distribution.
+ * Series are grouped by their labels without `le`; in each group the buckets of a step are sorted
+ * by bound, equal bounds merged, and read as a cumulative distribution.
  *
  * Source    promql.md 12.2 and 12.4.
  */

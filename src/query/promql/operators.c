@@ -57,7 +57,8 @@ static void map_trim(const struct map *m, const struct grid *g, struct row row)
     memset(row.has, 0, g->count);
 }
 
-/* One loop per operator, so that it is chosen once per row. Values without a point may be anything. */
+/* One loop per operator, so that it is chosen once per row. Values without a point may be
+ * anything. */
 #define EACH_VALUE(expression)                                                                     \
     for (size_t k = 0; k < count; k++)                                                             \
     row.value[k] = (expression)

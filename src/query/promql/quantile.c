@@ -43,8 +43,9 @@ static void choose_pivot(double *v, size_t n)
     swap(a, b);
 }
 
-/* Reorder v (no NaN) so that v[k] is what sorting puts there, nothing before it is larger, nothing after it smaller.
- * Hoare's selection; input that defeats the choice of pivots is sorted after a number of rounds. */
+/* Reorder v (no NaN) so that v[k] is what sorting puts there, nothing before it is larger, nothing
+ * after it smaller. Hoare's selection; input that defeats the choice of pivots is sorted after a
+ * number of rounds. */
 static void select_nth(double *v, size_t n, size_t k)
 {
     for (int rounds = 0; n > SMALL; rounds++) {

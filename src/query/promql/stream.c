@@ -26,7 +26,8 @@ static enum err_code count_series(struct eval *e, const struct series_set *set)
                       (unsigned long long)e->options->series_max);
 }
 
-/* Blocks of the range that cannot be read for now. After the select: what it did not see is named. */
+/* Blocks of the range that cannot be read for now. After the select: what it did not see is
+ * named. */
 static enum err_code warn_of_store(struct eval *e, const struct source_request *request)
 {
     const struct source *source = &e->options->source;

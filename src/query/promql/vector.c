@@ -193,7 +193,8 @@ static bool has_one_name(const struct promql_expr *x)
     return false;
 }
 
-/* Functions of a range do not join series of equal labels, even where they have no step in common. */
+/* Functions of a range do not join series of equal labels, even where they have no step in
+ * common. */
 static enum err_code refuse_equal_series(struct eval *e, const struct grid *g, struct vector *v)
 {
     vector_drop_empty(g, v);
@@ -217,7 +218,8 @@ enum err_code stream_settle_names(struct eval *e, const struct grid *g, struct s
     TRY(stream_group_hashes(e, s, &all, keys));
     TRY(group_ids(e, keys, count, ids, &groups));
     if (groups == count) return ERR_OK;
-    const bool is_window = s->base == STREAM_WINDOW;
+    /* Did the function of the range drop the name itself, or what is done with its result? */
+    const bool is_window = s->base == STREAM_WINDOW && s->map_count == 0;
     TRY(stream_collect(e, s, g, &v));
     TRY(is_window ? refuse_equal_series(e, g, &v) : vector_settle_names(e, g, &v));
     stream_close(s);

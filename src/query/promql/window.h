@@ -2,9 +2,9 @@
  *
  * window - functions over the samples of one series in a range: rate() and its kin, *_over_time().
  *
- * A window is (ref - range, ref]: left-open since Prometheus 3. The two ends slide over the series with the
- * steps; series with the same times share the result. rate() and its kin then cost O(samples + steps), the
- * others O(samples of each window).
+ * A window is (ref - range, ref]: left-open since Prometheus 3. The two ends slide over the series
+ * with the steps; series with the same times share the result. rate() and its kin then cost
+ * O(samples + steps), the others O(samples of each window).
  *
  * Source    promql.md section 12.
  */
@@ -37,7 +37,8 @@ struct window_call {
     const double *a, *b; /* scalar rows or NULL */
 };
 
-/* Is it a function of windows, apart from absent_over_time that eval_call answers? Then *out says how. */
+/* Is it a function of windows, apart from absent_over_time that eval_call answers? Then *out says
+ * how. */
 bool window_call_of(enum promql_function_id id, struct window_call *out);
 
 /* Where the windows of all steps lie in a column of times. */
@@ -64,8 +65,8 @@ struct window_input {
 CHECK_RESULT enum err_code window_plan_init(struct window_plan *p, struct eval *e,
                                             const struct window_call *call, struct arena *a,
                                             size_t steps);
-/* The row of one series; p->samples then counts the samples of its windows. One plan serves any number of series of one
- * call and grid. */
+/* The row of one series; p->samples then counts the samples of its windows. One plan serves any
+ * number of series of one call and grid. */
 CHECK_RESULT enum err_code window_row(struct window_plan *p, const struct window_input *in,
                                       const struct grid *g, struct row row, bool *out_any);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Rows of window functions. Where the windows begin and end, and how far rate() extrapolates, depends on the times of the
- * samples alone: series of one target share them, so the plan of one series mostly serves the next.
+ * Rows of window functions. Where the windows begin and end, and how far rate() extrapolates,
+ * depends on the times of the samples alone: series of one target share them, so the plan of one
+ * series mostly serves the next.
  */
 #include <math.h>
 

@@ -4,7 +4,6 @@
  * rules of storage-engine.md section 5 say and is reported, and the next checkpoint heals the log.
  */
 #include <check.h>
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,21 +18,10 @@
 
 static struct rig rig;
 
-/* SEGMENTS segments of PER_SEGMENT records, ids in order; closed. */
 static void build_log(void)
 {
     rig_init(&rig, NULL, JOURNAL_COMMIT);
-    ck_assert_int_eq(rig_open(&rig), ERR_OK);
-    uint64_t position = 0;
-    for (uint64_t id = 0; id < RECORDS; id++) {
-        if (id % PER_SEGMENT == 0) {
-            ck_assert_int_eq(journal_roll(rig.journal, &position, &rig.err), ERR_OK);
-        }
-        ck_assert_int_eq(rig_append(&rig, id, PAYLOAD, &position), ERR_OK);
-    }
-    ck_assert_int_eq(rig_wait(&rig, position), ERR_OK);
-    ck_assert_uint_eq(stat_get(&rig_stats(&rig)->segments_created), SEGMENTS);
-    ck_assert_int_eq(rig_close(&rig), ERR_OK);
+    rig_fill(&rig, SEGMENTS, PER_SEGMENT, PAYLOAD);
 }
 
 static void end_rig(void)
@@ -466,138 +454,6 @@ START_TEST(records_that_continue_a_damaged_epoch_are_marked)
 }
 END_TEST
 
-/* _i-th read fails once: it is tried again. */
-START_TEST(failing_read_is_tried_again)
-{
-    file_fault_fail_op(rig.disk, FAULT_BIT(FAULT_READ), (uint64_t)_i + 1, FAULT_EIO, FAULT_ONCE);
-    ck_assert_int_eq(rig_open(&rig), ERR_OK);
-    ck_assert(rig_has_exactly(&rig, 0, RECORDS));
-    ck_assert_uint_eq(reports(), 0);
-    ck_assert_int_eq(stat_gauge_get(&rig_stats(&rig)->damaged_segments), 0);
-}
-END_TEST
-
-/* From the _i-th read on the disk does not answer: not taken for damage, which the next checkpoint
- * would make a loss. */
-START_TEST(start_is_refused_while_the_disk_does_not_answer)
-{
-    file_fault_fail_op(rig.disk, FAULT_BIT(FAULT_READ), (uint64_t)_i + 1, FAULT_EIO, FAULT_FOREVER);
-    enum err_code code = rig_open(&rig);
-    if (file_fault_fired(rig.disk) > 0) {
-        ck_assert_int_eq(code, ERR_IO);
-        ck_assert_int_eq(rig.err.os_errno, EIO);
-        file_fault_clear(rig.disk);
-        code = rig_open(&rig);
-    }
-    ck_assert_int_eq(code, ERR_OK);
-    ck_assert(rig_has_exactly(&rig, 0, RECORDS));
-    ck_assert_uint_eq(reports(), 0);
-}
-END_TEST
-
-/* A disk layer on which one page of every file that is long enough cannot be read. */
-#define BAD_PAGE_FROM 4096u
-#define BAD_PAGE_TO 8192u
-static const struct file_layer *good_layer;
-
-static enum err_code read_around(void *ctx, struct file *f, void *dst, size_t len, uint64_t offset,
-                                 size_t *out_n, struct err *err)
-{
-    uint64_t size = 0;
-    TRY(good_layer->size(ctx, f, &size, err));
-    if (size > BAD_PAGE_FROM && offset < BAD_PAGE_TO && offset + len > BAD_PAGE_FROM) {
-        (void)err_set(err, ERR_IO, "bad sector");
-        if (err) err->os_errno = EIO;
-        return ERR_IO;
-    }
-    return good_layer->pread(ctx, f, dst, len, offset, out_n, err);
-}
-
-/* 300 records: one segment of 8 KiB and a piece of the next. */
-START_TEST(unreadable_page_loses_the_rest_of_its_segment_only)
-{
-    struct rig own;
-    rig_init(&own, NULL, JOURNAL_INTERVAL);
-    ck_assert_int_eq(rig_open(&own), ERR_OK);
-    for (uint64_t id = 0; id < 300; id++) {
-        ck_assert_int_eq(rig_put(&own, id, PAYLOAD), ERR_OK);
-    }
-    ck_assert_int_eq(rig_close(&own), ERR_OK);
-    good_layer = own.options.files;
-    struct file_layer layer = *good_layer;
-    layer.pread = read_around;
-    own.options.files = &layer;
-    ck_assert_int_eq(rig_open(&own), ERR_OK);
-    const uint64_t in_segment = (RIG_SEGMENT_BYTES - WAL_START_BYTES) / RECORD_BYTES;
-    const uint64_t before = (BAD_PAGE_FROM - WAL_START_BYTES) / RECORD_BYTES;
-    ck_assert_uint_eq(own.count, before + 300 - in_segment);
-    ck_assert_uint_eq(own.entries[before - 1].id, before - 1);
-    ck_assert_uint_eq(own.entries[before].id, in_segment);
-    ck_assert_uint_eq(stat_get(&rig_stats(&own)->corruptions), 1);
-    ck_assert_int_eq(stat_gauge_get(&rig_stats(&own)->damaged_segments), 1);
-    rig_deinit(&own);
-}
-END_TEST
-
-/* A sync fails, the process ends, and the next one reads from the page cache what the disk has not.
- * _i = what the kernel forgot. */
-START_TEST(start_makes_durable_what_it_read)
-{
-    struct rig own;
-    rig_init(&own, file_fault_create((uint64_t)_i + 1), JOURNAL_INTERVAL);
-    ck_assert_int_eq(rig_open(&own), ERR_OK);
-    for (uint64_t id = 0; id < 10; id++) {
-        ck_assert_int_eq(rig_put(&own, id, PAYLOAD), ERR_OK);
-    }
-    file_fault_fail_op(own.disk, FAULT_BIT(FAULT_SYNC), 1, FAULT_EIO, FAULT_FOREVER);
-    ck_assert_int_eq(journal_sync(own.journal, &own.err), ERR_IO);
-    rig_kill(&own);
-    ck_assert_int_eq(rig_open(&own), ERR_OK);
-    ck_assert(rig_has_exactly(&own, 0, 10));
-    ck_assert_int_eq(rig_put(&own, 10, PAYLOAD), ERR_OK);
-    ck_assert_int_eq(journal_sync(own.journal, &own.err), ERR_OK);
-    rig_power_cycle(&own, 0);
-    ck_assert_int_eq(rig_open(&own), ERR_OK);
-    ck_assert(rig_has_exactly(&own, 0, 11));
-    ck_assert_uint_eq(stat_get(&rig_stats(&own)->corruptions), 0);
-    rig_deinit(&own);
-}
-END_TEST
-
-/* No room for that copy: the start goes on without. */
-START_TEST(start_on_a_full_disk_needs_no_copy)
-{
-    struct rig own;
-    rig_init(&own, NULL, JOURNAL_INTERVAL);
-    ck_assert_int_eq(rig_open(&own), ERR_OK);
-    for (uint64_t id = 0; id < 10; id++) {
-        ck_assert_int_eq(rig_put(&own, id, PAYLOAD), ERR_OK);
-    }
-    rig_kill(&own);
-    file_fault_fail_op(own.disk, FAULT_BIT(FAULT_CREATE) | FAULT_BIT(FAULT_WRITE), (uint64_t)_i + 1,
-                       FAULT_ENOSPC, FAULT_FOREVER);
-    ck_assert_int_eq(rig_open(&own), ERR_OK);
-    ck_assert(rig_has_exactly(&own, 0, 10));
-    file_fault_clear(own.disk);
-    ck_assert_int_eq(rig_put(&own, 10, PAYLOAD), ERR_OK);
-    rig_kill(&own);
-    ck_assert_int_eq(rig_open(&own), ERR_OK);
-    ck_assert(rig_has_exactly(&own, 0, 11));
-    rig_deinit(&own);
-}
-END_TEST
-
-/* One bit of the _i-th read is wrong, this time only. */
-START_TEST(misread_bit_is_never_served)
-{
-    file_fault_fail_op(rig.disk, FAULT_BIT(FAULT_READ), (uint64_t)_i / 8 + 1, FAULT_FLIP,
-                       FAULT_ONCE);
-    ck_assert_int_eq(rig_open(&rig), ERR_OK);
-    ck_assert(rig_has_exactly(&rig, 0, RECORDS)); /* the second look was right */
-    ck_assert_uint_eq(reports(), 0);
-}
-END_TEST
-
 static void add_cases(Suite *suite)
 {
     TCase *tc = tcase_create("damage");
@@ -619,12 +475,6 @@ static void add_cases(Suite *suite)
     tcase_add_loop_test(tc, segment_of_zeros_is_damage, 0, 60);
     tcase_add_test(tc, records_that_continue_a_damaged_epoch_are_marked);
     tcase_add_loop_test(tc, flip_in_the_mark_of_the_close_loses_nothing, 0, (int)WAL_EPOCH_BYTES);
-    tcase_add_loop_test(tc, failing_read_is_tried_again, 0, 16);
-    tcase_add_loop_test(tc, start_is_refused_while_the_disk_does_not_answer, 0, 20);
-    tcase_add_test(tc, unreadable_page_loses_the_rest_of_its_segment_only);
-    tcase_add_loop_test(tc, start_makes_durable_what_it_read, 0, 8);
-    tcase_add_loop_test(tc, start_on_a_full_disk_needs_no_copy, 0, 3);
-    tcase_add_loop_test(tc, misread_bit_is_never_served, 0, 128);
     suite_add_tcase(suite, tc);
 }
 

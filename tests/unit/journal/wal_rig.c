@@ -185,6 +185,26 @@ static void on_done(struct journal_waiter *w, enum err_code result)
     mutex_unlock(&self->lock);
 }
 
+void rig_fill(struct rig *r, unsigned segments, unsigned per_segment, size_t len)
+{
+    enum err_code code = rig_open(r);
+    ASSERT(code == ERR_OK);
+    uint64_t position = 0;
+    for (uint64_t id = 0; id < (uint64_t)segments * per_segment; id++) {
+        if (id % per_segment == 0) {
+            code = journal_roll(r->journal, &position, &r->err);
+            ASSERT(code == ERR_OK);
+        }
+        code = rig_append(r, id, len, &position);
+        ASSERT(code == ERR_OK);
+    }
+    code = rig_wait(r, position);
+    ASSERT(code == ERR_OK);
+    ASSERT(stat_get(&rig_stats(r)->segments_created) == segments);
+    code = rig_close(r);
+    ASSERT(code == ERR_OK);
+}
+
 enum err_code rig_wait(struct rig *r, uint64_t position)
 {
     struct rig_waiter w = { .waiter = { .position = position, .fn = on_done } };

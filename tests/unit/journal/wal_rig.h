@@ -60,6 +60,9 @@ void rig_kill(struct rig *r);
 enum err_code rig_append(struct rig *r, uint64_t id, size_t len, uint64_t *out_position);
 enum err_code rig_append_in(struct rig *r, uint32_t epoch, uint64_t id, size_t len,
                             uint64_t *out_position);
+/* Open, append records 0 .. segments * per_segment - 1, each `per_segment` in a segment of their own,
+ * and close. The rig is new. */
+void rig_fill(struct rig *r, unsigned segments, unsigned per_segment, size_t len);
 /* Notify and wait for the answer. */
 enum err_code rig_wait(struct rig *r, uint64_t position);
 /* Append and wait. */

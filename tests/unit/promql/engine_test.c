@@ -294,6 +294,9 @@ START_TEST(immediate_removal_of_a_range_function_never_joins)
                          "vector cannot contain metrics with the same labelset");
     fixture_range(&f, "sum(count_over_time({__name__=~\"a|b\"}[1m]))", 0, 300000, 300000);
     ck_assert_str_eq(fixture_text(&f), "{} 1@0\n");
+    /* This one keeps the name: what drops it is no function of a range. */
+    fixture_range(&f, "last_over_time({__name__=~\"a|b\"}[1m]) * 2", 0, 600000, 300000);
+    ck_assert_uint_eq(f.result.series_count, 1);
 }
 END_TEST
 

@@ -39,5 +39,6 @@ export async function queryRanges(
   const found = await ask(aligned);
   const isEmpty = found.answers.every((answer) => answer.data.result.length === 0);
   if (!isEmpty || aligned.toMs >= span.toMs) return found;
-  return ask(countFromEnd(span, stepMs));
+  // The empty answer is a valid one: it stands when the second look fails.
+  return ask(countFromEnd(span, stepMs)).catch(() => found);
 }
