@@ -54,7 +54,10 @@ static void open_pool(unsigned threads, size_t queue_max)
 static void run(struct offload_task *task)
 {
     struct job *j = (struct job *)(void *)task;
-    order[atomic_fetch_add(&done, 1)] = j->number;
+    MUTEX_SCOPE(&lock);
+    const unsigned n = atomic_load(&done);
+    order[n] = j->number;
+    atomic_store(&done, n + 1); /* after: wait_for looks at the order then */
 }
 
 /* Holds its thread until the gate opens. */
