@@ -11,11 +11,12 @@
 
 #ifdef PHAROS_JEMALLOC
 #include <jemalloc/jemalloc.h>
-/* Read by jemalloc at start: give freed pages back after seconds, from a thread of its own. A few
- * arenas rather than four per CPU: each keeps freed pages for itself. (percpu_arena would fit, but
+/* Read by jemalloc at start: give freed pages back after seconds, from a thread of its own. Two
+ * arenas rather than four per CPU: each keeps freed pages for itself, and large blocks and slabs
+ * leave little to contend for. (percpu_arena would fit, but
  * complains on stderr wherever the process may not use all CPUs.) */
 __attribute__((visibility("default"))) const char *malloc_conf =
-    "background_thread:true,narenas:4,dirty_decay_ms:3000,muzzy_decay_ms:0";
+    "background_thread:true,narenas:2,dirty_decay_ms:3000,muzzy_decay_ms:0";
 #else
 #include <malloc.h>
 #endif

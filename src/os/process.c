@@ -62,7 +62,7 @@ static uint64_t limit_of(int resource)
     return limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX : limit.rlim_cur;
 }
 
-uint64_t process_own_bytes(void)
+struct process_memory process_memory_read(void)
 {
     char text[256];
     int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
@@ -74,7 +74,9 @@ uint64_t process_own_bytes(void)
     for (unsigned i = 0; i < 3; i++) {
         if (str_split(&rest, ' ', &part)) (void)str_to_u64(part, &pages[i]);
     }
-    return pages[1] > pages[2] ? (pages[1] - pages[2]) * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+    const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    const uint64_t own = pages[1] > pages[2] ? pages[1] - pages[2] : 0;
+    return (struct process_memory){ .rss_bytes = pages[1] * page, .own_bytes = own * page };
 }
 
 void process_stats_read(struct process_stats *out)

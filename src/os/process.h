@@ -23,8 +23,12 @@ struct process_stats {
     uint64_t threads;
 };
 void process_stats_read(struct process_stats *out);
-/* The part of rss_bytes that is no file: what only the process itself can give back. Cheap. */
-uint64_t process_own_bytes(void);
+/* The first of them alone, and the part of it that is no file, which only the process itself can
+ * give back. Cheap. */
+struct process_memory {
+    uint64_t rss_bytes, own_bytes;
+};
+struct process_memory process_memory_read(void);
 
 /* Unix time at which the process started. Read it once and keep it: it is derived from the wall
  * clock, so a later call may differ by milliseconds. */

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The memory limit of the process against the budget, which counts what was asked for. Mapped files
- * are left out: the kernel takes their pages back by itself.
+ * The memory limit of the process, as the system counts it (RSS), against the budget, which counts
+ * what was asked for.
  *
- *     limit = what the process is before it does anything (data of libraries, stacks)
+ *     limit = what the process is before it does anything (binary, libraries, stacks)
  *           + what an allocator holds beyond what was asked for (a tenth of the limit, 12 MiB at
  *             least)
  *           + the budget of the accounts, at least half of the limit
  *
  * Freed pages are kept by the allocator for some seconds, in each of its arenas: a burst of queries
  * would leave more than that. So the resident size is looked at 4 to 20 times a second, and above
- * 80 % of the limit they are given back when they make a difference.
+ * 80 % of the limit they are given back when they make a difference. Pages of mapped files do not
+ * count there: the kernel takes them back by itself.
  */
 #include "os/process.h"
 #include "server/server_priv.h"
@@ -32,7 +33,7 @@ uint64_t server_memory_budget(uint64_t limit_bytes)
 {
     uint64_t slack = limit_bytes / 100 * SLACK_PERCENT;
     if (slack < SLACK_BYTES_MIN) slack = SLACK_BYTES_MIN;
-    uint64_t reserved = process_own_bytes() + THREADS * STACK_BYTES + slack;
+    uint64_t reserved = process_memory_read().rss_bytes + THREADS * STACK_BYTES + slack;
     uint64_t least = limit_bytes / 2;
     return limit_bytes > reserved + least ? limit_bytes - reserved : least;
 }
@@ -49,13 +50,14 @@ static void on_look(struct loop_timer *t)
 {
     struct server *s = (struct server *)(void *)((char *)t - offsetof(struct server, memory_timer));
     const uint64_t limit = s->memory_limit, used = mem_total_used(s->mem);
-    const uint64_t resident = process_own_bytes();
-    uint64_t wait_ns = resident > limit / 2 ? LOOK_OFTEN_NS : LOOK_NS;
-    const bool is_close = resident > limit / 100 * 80;
-    if (is_close && resident > used + limit / 100 * SLACK_PERCENT) {
+    const struct process_memory now = process_memory_read();
+    uint64_t wait_ns = now.rss_bytes > limit / 2 ? LOOK_OFTEN_NS : LOOK_NS;
+    const bool is_close = now.rss_bytes > limit / 100 * 80;
+    if (is_close && now.own_bytes > used + limit / 100 * SLACK_PERCENT) {
         mem_release_free_pages();
         stat_add(&s->stats.memory_trims, 1);
-        if (process_own_bytes() + limit / 100 > resident) wait_ns = LOOK_AGAIN_NS;
+        const bool gave_nothing = process_memory_read().own_bytes + limit / 100 > now.own_bytes;
+        if (gave_nothing) wait_ns = LOOK_AGAIN_NS;
     }
     arm(s, wait_ns);
 }
