@@ -411,6 +411,7 @@ void http1_pump(struct conn *c, struct http_exchange *ex)
 void http1_abort(struct conn *c, struct http_exchange *ex)
 {
     ASSERT(c->h1.ex == ex);
+    conn_flush(c); /* a head without its end: a client must not take it for an answer never begun */
     conn_kill(c);
 }
 

@@ -33,11 +33,11 @@ class Explained:
     """
 
     # 3.5 names the metric in these texts although the name is gone, and says nothing of the buckets that it mended.
-    NAME = re.compile(r' for metric name "[^"]*"(?= \(\d+:\d+\)$)')
+    NAME = re.compile(r' for metric name "[^"]*"(?=$| \(\d+:\d+\)$)')
     # 3.5 forgets where a subquery stands. The same text at two places is said once: 3.5 names the last, we the first.
     PLACE = re.compile(r' \(\d+:\d+\)$')
     SUBQUERY = re.compile(r'\[\w+:\w*\]')
-    MENDED = re.compile(r', from buckets .* with a max diff of .*, over \d+ samples from \S+ to \S+(?= \(\d+:\d+\)$)')
+    MENDED = re.compile(r', from buckets .* with a max diff of .*, over \d+ samples from \S+ to \S+(?=$| \(\d+:\d+\)$)')
     # Which of several duplicates is named depends on the order of series in the store.
     DUPLICATES = re.compile(r'(?<=^found duplicate series for the match group )\{.*\}( on the .* hand-side of the operation: )\[.*\](?=;many-to-many)')
     DATES = re.compile(r'\b(year|month|hour|minute|day_of_\w+|days_in_month)\(odd')
@@ -46,11 +46,9 @@ class Explained:
     def note(cls, expr: str, text: str) -> str:
         metric = re.search(r'not be a counter.*"(.+)"', text)
         is_twice = ('quantile value' in text and expr.count('quantile') > 1) or (metric and expr.count(metric[1]) > 1)
-        if cls.SUBQUERY.search(expr) or is_twice:
-            return cls.PLACE.sub('', text)
         if 'bucket label "le"' in text or 'needed to be fixed for monotonicity' in text:
-            return cls.MENDED.sub('', cls.NAME.sub('', text))
-        return text
+            text = cls.MENDED.sub('', cls.NAME.sub('', text))
+        return cls.PLACE.sub('', text) if cls.SUBQUERY.search(expr) or is_twice else text
 
     @classmethod
     def mend(cls, expr: str, path: str, ours: dict, theirs: dict) -> tuple:
