@@ -192,19 +192,33 @@ static void make_monotonic(struct classic *c, size_t n, int64_t ts_ms)
     if (ts_ms > c->forced_last_ms) c->forced_last_ms = ts_ms;
 }
 
+/* The first of n buckets whose count reaches the rank, or n; with NaN among the counts a search
+ * by halves still gives one answer: that of Prometheus. */
+static size_t bucket_of_rank(const struct bucket *b, size_t n, double rank)
+{
+    size_t low = 0, high = n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (b[middle].count >= rank) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    return low;
+}
+
 static double bucket_quantile(struct classic *c, double q, size_t n, int64_t ts_ms)
 {
     struct bucket *b = c->buckets;
-    size_t at = 0;
     if (isnan(q)) return NAN;
     if (q < 0) return -INFINITY;
     if (q > 1) return INFINITY;
     if (n == 0 || !isinf(b[n - 1].bound) || b[n - 1].bound < 0) return NAN;
     make_monotonic(c, n, ts_ms);
-    if (n < 2 || b[n - 1].count == 0 || isnan(b[n - 1].count)) return NAN;
+    if (n < 2 || b[n - 1].count == 0) return NAN;
     double rank = q * b[n - 1].count;
-    while (at < n - 1 && b[at].count < rank)
-        at++;
+    size_t at = bucket_of_rank(b, n - 1, rank);
     if (at == n - 1) return b[n - 2].bound;
     if (at == 0 && b[0].bound <= 0) return b[0].bound;
     double start = at > 0 ? b[at - 1].bound : 0, end = b[at].bound;

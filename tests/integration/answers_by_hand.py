@@ -1,107 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Prometheus and Pharos are both asked: one data set, queries by hand, and a seeded generator of queries.
-
-The data are fixed: 20:10 to 02:30 around midnight before 29 February 2024. Both servers cut the blocks 20:10-22:00 and
-22:00-24:00 from it and keep the rest in the head, so that a query may lie in blocks, in the head, or over the border.
-"""
-import math
-import random
-import struct
-
-START_S = 1709151000  # 2024-02-28 20:10:00 UTC
-MIDNIGHT_S = 1709164800  # where the blocks end and the head begins
-END_S = 1709173800  # 2024-02-29 02:30:00 UTC
-STALE = struct.unpack('<d', struct.pack('<Q', 0x7FF0000000000002))[0]
-
-
-def times_every(step_s: int, start_s: int = START_S, end_s: int = END_S) -> list:
-    return [t * 1000 for t in range(start_s, end_s + 1, step_s)]
-
-
-def counters(rng: random.Random, times: list) -> list:
-    """Counters with resets, gaps and uneven times; in shops whose rates a join can look up."""
-    many = []
-    for i in range(12):
-        v, samples = 0.0, []
-        for t in times:
-            v = 0.0 if rng.random() < 0.02 else v + rng.randrange(0, 50)
-            if rng.random() > 0.03:
-                samples.append((t + rng.randrange(0, 3), v))
-        many.append(({'__name__': 'requests_total', 'job': f'j{i % 3}', 'instance': f'i{i}'}, samples))
-    return many
-
-
-def gauges(rng: random.Random, times: list) -> list:
-    many = []
-    for i in range(9):
-        samples = [(t, round(50 + 40 * math.sin(t / 300000 + i) + rng.random(), 3)) for t in times if not 80 < (t // 15000) % 120 < 100]
-        many.append(({'__name__': 'temperature', 'job': f'j{i % 3}', 'room': f'r{i}'}, samples))
-    for i in range(12):
-        version = ('1.0', '1.1', '2.0 "beta"\n', 'größer')[i % 4]
-        many.append(({'__name__': 'build_info', 'job': f'j{i % 3}', 'instance': f'i{i}', 'version': version}, [(t, 1.0) for t in times[::4]]))
-    return many
-
-
-def oddities(rng: random.Random, times: list) -> list:
-    many = [({'__name__': 'odd', 'kind': 'nan'}, [(t, math.nan if k % 7 == 0 else float(k)) for k, t in enumerate(times)]),
-            ({'__name__': 'odd', 'kind': 'inf'}, [(t, math.inf if k % 11 == 0 else -k / 3) for k, t in enumerate(times)]),
-            ({'__name__': 'odd', 'kind': 'zero'}, [(t, -0.0 if k % 3 else 0.0) for k, t in enumerate(times)]),
-            ({'__name__': 'odd', 'kind': 'huge'}, [(t, rng.choice((-1, 1)) * 10.0 ** rng.randrange(-300, 300)) for t in times])]
-    for i in range(4):  # targets that come and go: stale markers
-        samples = []
-        for k, t in enumerate(times):
-            phase = (k + 11 * i) % (23 + i)
-            if phase < 15:
-                samples.append((t, float(k)))
-            elif phase == 15:
-                samples.append((t, STALE))
-        many.append(({'__name__': 'flappy', 'i': str(i), 'half': str(i % 2)}, samples))
-    for name in ('twin_a', 'twin_b'):  # the same labels once the name is gone
-        for x in ('1', '2'):
-            many.append(({'__name__': name, 'x': x}, [(t, float(k % 5)) for k, t in enumerate(times)]))
-    many.append(({'__name__': 'late', 'x': '1'}, [(t, 1.0) for t in times if t >= MIDNIGHT_S * 1000]))
-    many.append(({'__name__': 'early', 'x': '1'}, [(t, 2.0) for t in times if t < MIDNIGHT_S * 1000 - 600000]))
-    many.append(({'__name__': 'sparse', 'x': '1'}, [(t, 3.0) for t in times[::24]]))  # every 6 min: beyond the look-back
-    return many
-
-
-def histograms(rng: random.Random, times: list) -> list:
-    many = []
-    for i, bounds in enumerate((('0.1', '0.5', '1', '5', '+Inf'), ('0.1', '0.5', '1', '5', '+Inf'), ('1', '2'), ('-1', '0', '+Inf'))):
-        counts, rows = [0.0] * len(bounds), [[] for _ in bounds]
-        for t in times:
-            if rng.random() < 0.003:
-                counts = [0.0] * len(bounds)
-            for b in range(len(bounds)):
-                counts[b] += rng.randrange(0, 4)
-            for b in range(len(bounds)):
-                rows[b].append((t, sum(counts[:b + 1])))
-        for b, le in enumerate(bounds):
-            many.append(({'__name__': 'latency_seconds_bucket', 'job': f'j{i}', 'le': le}, rows[b]))
-        many.append(({'__name__': 'latency_seconds_count', 'job': f'j{i}'}, rows[-1]))
-        many.append(({'__name__': 'latency_seconds_sum', 'job': f'j{i}'}, [(t, v * 0.7) for t, v in rows[-1]]))
-    return many
-
-
-def fleet() -> list:
-    """[(labels, samples)], the same in every run."""
-    rng, times = random.Random(7), times_every(15)
-    return counters(rng, times) + gauges(rng, times) + oddities(rng, times) + histograms(rng, times)
-
-
-def slices(many: list, seconds: int = 600):
-    """The data in the order of time, as senders deliver it: bodies of `seconds` each over all series."""
-    at = [0] * len(many)
-    for end in range(START_S + seconds, END_S + seconds + 1, seconds):
-        part = []
-        for i, (labels, samples) in enumerate(many):
-            first = at[i]
-            while at[i] < len(samples) and samples[at[i]][0] < end * 1000:
-                at[i] += 1
-            if at[i] > first:
-                part.append((labels, samples[first:at[i]]))
-        yield part
-
+"""Queries by hand for Prometheus and Pharos: every function, operator and modifier, edge cases, errors."""
 
 QUERIES = r'''
 requests_total
@@ -377,6 +275,14 @@ histogram_quantile(0.5, temperature)
 histogram_quantile(0.99, label_replace(latency_seconds_bucket, "le", "x", "le", "5"))
 histogram_quantile(0.5, latency_seconds_bucket * on (job, le) group_left () (latency_seconds_bucket > 300))
 histogram_quantile(0.5, -latency_seconds_bucket)
+histogram_quantile(0.5, latency_seconds_bucket * NaN)
+histogram_quantile(0.5, latency_seconds_bucket * on (le) group_left () (0 / (latency_seconds_bucket{job="j1"} == bool scalar(latency_seconds_bucket{job="j1",le="1"}))))
+timestamp(temperature offset 10m @ start())
+min_over_time((quantile_over_time(time(), build_info[40s]))[5m:])
+idelta((temperature * on (job) group_left () count by (job) (temperature))[10m:7s])
+-({__name__=~"late|early"} offset -5m)
+scalar(-{__name__=~"late|early"})
+build_info >= on (x) flappy
 histogram_count(latency_seconds_bucket)
 histogram_sum(temperature)
 histogram_avg(temperature)
@@ -565,116 +471,3 @@ sum
 offset
 '''.strip('\n').splitlines()
 QUERIES = [q for q in QUERIES if q] + ['']
-
-
-class Grammar:
-    """Random well-typed expressions. Where the choice among equal values is free (topk of ties, sort), none are made."""
-
-    def __init__(self, rng: random.Random) -> None:
-        self.rng = rng
-
-    def pick(self, *choices):
-        return self.rng.choice(choices)
-
-    def duration(self) -> str:
-        return self.pick('15s', '40s', '1m', '90s', '2m', '5m', '5m', '10m', '1h', '2h30m')
-
-    def modifiers(self) -> str:
-        text = ''
-        if self.rng.random() < 0.15:
-            text += f' offset {self.pick("", "-")}{self.duration()}'
-        if self.rng.random() < 0.1:
-            text += self.pick(' @ start()', ' @ end()', f' @ {MIDNIGHT_S + self.rng.randrange(-3600, 3600)}')
-        return text
-
-    def selector(self) -> str:
-        return self.pick(
-            'requests_total', 'requests_total', 'temperature', 'temperature', 'odd{kind!="huge"}', 'flappy', 'sparse', 'late',
-            'build_info', 'latency_seconds_bucket', 'twin_a', 'nope', 'odd{kind=~"nan|zero"}', 'temperature{job="j1"}',
-            'temperature{room=~"r[2-5]"}', 'requests_total{job!~"j[01]"}', 'requests_total{instance="i3"}', '{__name__=~"twin_.*"}',
-            '{job="j2"}', '{__name__=~"late|early"}', 'requests_total{instance!=""}')
-
-    def range(self, depth: int) -> str:
-        if depth > 0 and self.rng.random() < 0.25:
-            step = self.pick('', '10s', '30s', '1m', '7s')
-            return f'({self.vector(depth - 1)})[{self.pick("1m", "5m", "10m")}:{step}]{self.modifiers()}'
-        return f'{self.selector()}[{self.duration()}]{self.modifiers()}'
-
-    def scalar(self, depth: int) -> str:
-        kind = self.rng.randrange(8 if depth > 0 else 4)
-        if kind < 4:
-            return self.pick('0', '1', '2', '0.5', '-1', '100', 'NaN', 'Inf', '-Inf', '1e-3', '60', 'time()', 'pi()')
-        if kind == 4:
-            return f'scalar({self.vector(depth - 1)})'
-        return f'({self.scalar(depth - 1)} {self.pick("+", "-", "*", "/", "%", "^", "> bool", "== bool", "atan2")} {self.scalar(depth - 1)})'
-
-    def grouping(self) -> str:
-        labels = self.rng.sample(['job', 'instance', 'room', 'le', 'half', 'kind', 'x', 'version', 'nothing'], self.rng.randrange(0, 4))
-        return self.pick('', f' {self.pick("by", "without")} ({", ".join(labels)}) ')
-
-    def aggregation(self, depth: int) -> str:
-        op = self.pick('sum', 'avg', 'min', 'max', 'count', 'group', 'stddev', 'stdvar', 'quantile', 'topk', 'bottomk', 'count_values')
-        by = self.grouping()
-        if op in ('topk', 'bottomk'):  # of values without ties
-            return f'{op}{by}({self.pick("1", "2", "5", "0", "1.5")}, temperature{self.modifiers()})'
-        inner = self.vector(depth - 1)
-        if op == 'quantile':
-            return f'quantile{by}({self.pick("0", "0.5", "0.9", "1", "-1", "7", "NaN")}, {inner})'
-        if op == 'count_values':
-            return f'count_values{by}("{self.pick("v", "job", "x")}", round({inner}))'  # the last digit is the library's
-        return f'{op}{by}({inner})'
-
-    def function(self, depth: int) -> str:
-        """All but those whose last digits are the library's choice: cosh overflows in Go where it still has a value in C."""
-        kind = self.rng.randrange(10)
-        if kind < 5:
-            name = self.pick('rate', 'rate', 'increase', 'irate', 'delta', 'idelta', 'deriv', 'changes', 'resets', 'avg_over_time', 'sum_over_time',
-                             'min_over_time', 'max_over_time', 'count_over_time', 'last_over_time', 'present_over_time', 'stddev_over_time',
-                             'stdvar_over_time', 'absent_over_time')
-            return f'{name}({self.range(depth - 1)})'
-        if kind == 5:
-            return self.pick(f'quantile_over_time({self.scalar(0)}, {self.range(depth - 1)})', f'predict_linear({self.range(depth - 1)}, {self.scalar(0)})')
-        inner = self.vector(depth - 1)
-        if kind == 6:
-            return self.pick(f'label_replace({inner}, "x", "$1", "job", "j(.*)")', f'label_replace({inner}, "job", "", "", "")',
-                             f'label_join({inner}, "y", "-", "job", "room")', f'label_replace({inner}, "room", "r", "room", "r[0-3]")')
-        if kind == 7:
-            return self.pick(f'histogram_quantile({self.pick("0.5", "0.9", "0", "1", "-1")}, {inner})', f'clamp({inner}, {self.scalar(0)}, {self.scalar(0)})',
-                             f'round({inner}, {self.pick("1", "0.1", "5", "0")})', f'vector({self.scalar(depth - 1)})', f'timestamp({inner})')
-        name = self.pick('abs', 'ceil', 'floor', 'exp', 'ln', 'log2', 'log10', 'sqrt', 'sgn', 'round', 'absent', 'sort', 'atan', 'deg', 'timestamp')
-        date = self.pick('hour', 'minute', 'month', 'day_of_week', 'day_of_year', 'days_in_month', 'year')
-        return self.pick(f'{name}({inner})', f'{name}({inner})', f'{name}({inner})', f'{date}(timestamp({inner}))')
-
-    def binary(self, depth: int) -> str:
-        a, b = self.vector(depth - 1), self.vector(depth - 1)
-        kind = self.rng.randrange(10)
-        op = self.pick('+', '-', '*', '/', '%', '^', 'atan2', '==', '!=', '>', '<', '>=', '<=', '> bool', '== bool', '<= bool')
-        if kind < 3:
-            return self.pick(f'({a}) {op} {self.scalar(0)}', f'{self.scalar(0)} {op} ({a})')
-        matching = self.pick('', f'on ({self.pick("", "job", "job, instance", "room", "x", "le")}) ', f'ignoring ({self.pick("", "version", "room", "instance", "x")}) ')
-        if kind < 5:
-            return f'({a}) {self.pick("and", "or", "unless")} {matching}({b})'
-        if kind < 7:
-            label = self.pick('job', 'room', 'instance')
-            return f'({self.selector()}) {op} on ({label}) group_left () ({self.pick("sum", "max", "count")} by ({label}) ({b}))'
-        return f'({a}) {op} {matching}({b})'
-
-    def vector(self, depth: int) -> str:
-        if depth <= 0:
-            return self.selector() + self.modifiers()
-        kind = self.rng.randrange(10)
-        if kind < 1:
-            return self.selector() + self.modifiers()
-        if kind < 5:
-            return self.function(depth)
-        if kind < 7:
-            return self.aggregation(depth)
-        return self.binary(depth) if kind < 9 else f'-({self.vector(depth - 1)})'
-
-    def expression(self) -> str:
-        return self.scalar(2) if self.rng.random() < 0.04 else self.vector(self.rng.randrange(1, 4))
-
-
-def random_queries(seed: int, count: int) -> list:
-    grammar = Grammar(random.Random(seed))
-    return [grammar.expression() for _ in range(count)]
