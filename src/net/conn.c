@@ -104,6 +104,12 @@ void conn_kill(struct conn *c)
     c->is_dead = true;
 }
 
+void conn_cut(struct conn *c)
+{
+    if (c->tls) tls_session_cut(c->tls);
+    socket_reset_on_close(c->watch.fd);
+}
+
 void conn_close_after_output(struct conn *c, bool lingers)
 {
     c->is_closing = true;

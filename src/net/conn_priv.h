@@ -181,6 +181,8 @@ void conn_leave(struct conn *c);
 static inline bool conn_is_in_turn(const struct conn *c);
 /* Destroy at the end of the turn, without sending anything more. */
 void conn_kill(struct conn *c);
+/* The end to come is a reset without a close of TLS: it cannot be taken for the end of a body. */
+void conn_cut(struct conn *c);
 /* Output. Sticky failure: the connection is killed. */
 void conn_put(struct conn *c, const void *data, size_t len);
 #define conn_put_lit(c, lit) conn_put((c), "" lit, sizeof(lit) - 1)

@@ -411,7 +411,12 @@ void http1_pump(struct conn *c, struct http_exchange *ex)
 void http1_abort(struct conn *c, struct http_exchange *ex)
 {
     ASSERT(c->h1.ex == ex);
-    conn_flush(c); /* a head without its end: a client must not take it for an answer never begun */
+    if (c->h1.is_stream_chunked) {
+        conn_flush(c); /* a head without its end is not an answer never begun */
+    } else {
+        conn_cut(
+            c); /* where the close is the end, a close in order would make this a whole answer */
+    }
     conn_kill(c);
 }
 

@@ -81,6 +81,8 @@ CHECK_RESULT enum err_code tls_session_write(struct tls_session *s, const void *
 bool tls_session_wants_write(const struct tls_session *s);
 /* Decrypted bytes that wait inside: read again without waiting for the socket. */
 bool tls_session_has_pending(const struct tls_session *s);
+/* No announcement of the end: what was sent so far is no whole. */
+void tls_session_cut(struct tls_session *s);
 /* Announce the end (close_notify). */
 void tls_session_shutdown(struct tls_session *s);
 enum tls_alpn tls_session_alpn(const struct tls_session *s);

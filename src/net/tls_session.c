@@ -136,6 +136,11 @@ void tls_session_destroy(struct tls_session *s)
     tls_context_unref(t);
 }
 
+void tls_session_cut(struct tls_session *s)
+{
+    s->is_open = false;
+}
+
 void tls_session_shutdown(struct tls_session *s)
 {
     if (!s->is_open) return;

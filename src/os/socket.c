@@ -226,6 +226,12 @@ void socket_shutdown_write(int fd)
     (void)shutdown(fd, SHUT_WR); /* the peer may be gone already */
 }
 
+void socket_reset_on_close(int fd)
+{
+    const struct linger none = { .l_onoff = 1, .l_linger = 0 };
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none); /* best effort */
+}
+
 void socket_close(int fd)
 {
     (void)close(fd);

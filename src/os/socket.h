@@ -38,6 +38,8 @@ CHECK_RESULT enum err_code socket_writev(int fd, const struct bytes *parts, unsi
  * arguments are those of socket(2). -1 on failure. */
 int socket_open_raw(int family, int type, int protocol);
 void socket_shutdown_write(int fd);
+/* The close to come resets the connection, so that the peer's reads fail instead of ending. */
+void socket_reset_on_close(int fd);
 void socket_close(int fd);
 /* Datagram to $NOTIFY_SOCKET (systemd); no-op when unset. `state` as "READY=1". */
 void service_notify(const char *state);

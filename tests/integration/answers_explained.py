@@ -16,7 +16,8 @@ SUBQUERY = re.compile(r'\[\w+:\w*\]')
 DUPLICATES = re.compile(r'(?<=^found duplicate series for the match group )\{.*\}( on the .* hand-side of the operation: )\[.*\](?=;many-to-many)')
 DATES = re.compile(r'\b(year|month|hour|minute|day_of_\w+|days_in_month)\(odd')
 TIMESTAMP = re.compile(r'timestamp\((?P<selector>[^()]*) offset (?P<sign>-?)(?P<offset>\w+) @ (?P<at>[\d.]+|start\(\)|end\(\))\)')
-FILTER = re.compile(r' (?:==|!=|<=|>=|<|>)(?= (?!bool))')
+FILTER = re.compile(r'(?<=[\w)}]) (?:==|!=|<=|>=|<|>)(?= (?:on |ignoring |\(|[a-z]))(?! bool)')  # of vectors
+MINUS = re.compile(r'-(?=[({])')
 SECONDS = {'s': 1, 'm': 60, 'h': 3600}
 
 
@@ -146,7 +147,8 @@ def other_answers(ask, expr: str, path: str, params: dict, ours: dict, theirs: d
     if not SUBQUERY.search(expr):
         return
     if path == '/api/v1/query_range':
-        end = params['end'] - (params['end'] - params['start']) % params['step']
-        yield ask(path, {**params, 'query': place_moments(expr, params), 'end': end})
-    if is_joined:
-        yield dict(ours)  # a subquery's steps cannot be asked for one by one
+        beyond = (params['end'] - params['start']) % params['step']
+        if beyond:
+            yield ask(path, {**params, 'query': place_moments(expr, params), 'end': params['end'] - beyond})
+    if is_joined:  # a subquery's steps cannot be asked for one by one; a product joins its series over time in 3.5, too
+        yield ask(path, {**params, 'query': MINUS.sub('-1 * ', expr)})

@@ -100,7 +100,7 @@ class Grammar:
         kind = self.rng.randrange(10)
         op = self.pick('+', '-', '*', '/', '%', '==', '!=', '>', '<', '>=', '<=', '> bool', '== bool', '<= bool')
         if kind < 3:
-            return self.pick(f'({a}) {op} {self.scalar(0)}', f'{self.scalar(0)} {op} ({a})', self.rough(f'({a}) ^ {self.pick("2", "0.5", "-1")}'))
+            return self.pick(f'({a}) {op} {self.scalar(0)}', f'{self.scalar(0)} {op} ({a})', self.rough(f'clamp({a}, -1e4, 1e4) ^ {self.pick("2", "0.5", "-1")}'))
         matching = self.pick('', f'on ({self.pick("", "job", "job, instance", "room", "x", "le")}) ', f'ignoring ({self.pick("", "version", "room", "instance", "x")}) ')
         if kind < 5:
             return f'({a}) {self.pick("and", "or", "unless")} {matching}({b})'

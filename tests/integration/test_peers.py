@@ -3,7 +3,8 @@
 import os
 import subprocess
 
-import answers
+import answers_by_hand
+import answers_data as data
 import harness
 
 
@@ -31,12 +32,12 @@ scrape_configs:
 def test_restart_keeps_every_answer(bench):
     """Over blocks and head, after a kill and after a stop."""
     p = bench.pharos('--storage.tsdb.retention.time=100y', config='{}\n')
-    for part in answers.slices(answers.fleet()):
+    for part in data.slices(data.fleet()):
         assert p.write(part).status == 204
     harness.wait_until('two blocks', lambda: 'pharos_storage_blocks 2\n' in p.get('/metrics').text)
 
     def ask():
-        return {expr: p.query_range(expr, answers.MIDNIGHT_S - 2700, answers.MIDNIGHT_S + 2700, 30) for expr in answers.QUERIES[:75]}
+        return {expr: p.query_range(expr, data.MIDNIGHT_S - 2700, data.MIDNIGHT_S + 2700, 30) for expr in answers_by_hand.QUERIES[:75]}
 
     before = ask()
     p.kill()

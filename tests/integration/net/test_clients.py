@@ -63,6 +63,9 @@ def curl_tests(address: str, certificate: Path, scratch: Path) -> None:
         report(f'curl, {name}: gzip answer', got.returncode == 0 and size == 3_000_000, got.stdout.decode())
         got = run([*curl, f'{base}/abort'])
         report(f'curl, {name}: broken answer is noticed', got.returncode in (18, 92), f'exit code {got.returncode}')
+    for scheme in ('http', 'https'):
+        got = [run(['curl', '-sS', '--noproxy', '*', '-k', '--no-alpn', '--http1.0', f'{scheme}://{address}/abort']).returncode for _ in range(20)]
+        report(f'curl, HTTP/1.0, {scheme}: broken answer is noticed', set(got) == {56}, f'exit codes {got}')
     got = run(['curl', '-sS', '--noproxy', '*', '-k', '--tls-max', '1.1', '--ciphers', 'ALL:@SECLEVEL=0', f'https://{address}/hello'])
     report('curl: TLS 1.1 is refused', got.returncode == 35, f'exit code {got.returncode}')
 
