@@ -228,6 +228,22 @@ temperature and on (job) requests_total{job="j1"}
 temperature unless on (job) requests_total{job="j1"}
 temperature or on (job) requests_total{job="j1"}
 temperature == on (room) temperature
+2 ^ temperature
+odd{kind!="huge"} ^ odd{kind!="huge"}
+odd ^ 0
+1 ^ odd
+odd ^ NaN
+(-8) ^ 0.5
+NaN ^ 0
+Inf ^ -1
+1 atan2 odd
+odd atan2 odd
+temperature ^ on (job) group_left () count by (job) (temperature)
+temperature atan2 on (job) group_left () sum by (job) (temperature)
+1 atan2 scalar(nope)
+stddev without (instance) (requests_total)
+stdvar by (kind) (odd)
+stddev by (x) (twin_a * 0.001)
 temperature + temperature
 (temperature > 60) + (temperature > 50)
 
