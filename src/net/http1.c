@@ -411,11 +411,10 @@ void http1_pump(struct conn *c, struct http_exchange *ex)
 void http1_abort(struct conn *c, struct http_exchange *ex)
 {
     ASSERT(c->h1.ex == ex);
-    if (c->h1.is_stream_chunked) {
-        conn_flush(c); /* a head without its end is not an answer never begun */
+    if (ex->req.version_minor == 0) {
+        conn_cut(c); /* streams end with the close there: one in order would make this a whole */
     } else {
-        conn_cut(
-            c); /* where the close is the end, a close in order would make this a whole answer */
+        conn_flush(c); /* the head at least: a client must not take it for an answer never begun */
     }
     conn_kill(c);
 }

@@ -133,9 +133,10 @@ def other_answers(ask, expr: str, path: str, params: dict, ours: dict, theirs: d
 
     - Two on the left for one on the right is an error after 3.5 also when a comparison lets fewer pass (operators.test
       of 3.14). `bool` lets all pass.
+    - Unary minus and the label functions join series that do not overlap in time after 3.5. At one moment none overlap;
+      in a subquery, whose moments cannot be asked for one by one, a product with -1 joins them in 3.5, too.
     - A subquery is evaluated up to the end of the range, also where the last step lies before it; what it says of the
       points that nobody asked for is left out here.
-    - Since then unary minus and the label functions join series that do not overlap in time. At one moment none do.
     """
     is_joined = 'same labelset' in theirs.get('error', '') and re.search(r'-[({]|label_', expr)
     is_many = ours.get('error', '').startswith('multiple matches for labels: many-to-one')
@@ -150,5 +151,5 @@ def other_answers(ask, expr: str, path: str, params: dict, ours: dict, theirs: d
         beyond = (params['end'] - params['start']) % params['step']
         if beyond:
             yield ask(path, {**params, 'query': place_moments(expr, params), 'end': params['end'] - beyond})
-    if is_joined:  # a subquery's steps cannot be asked for one by one; a product joins its series over time in 3.5, too
+    if is_joined:
         yield ask(path, {**params, 'query': MINUS.sub('-1 * ', expr)})
